@@ -1,0 +1,41 @@
+# Every target sets up its own environment: only make and a Python >= 3.12 are needed; uv is used where it is installed.
+.PHONY: demo test test-fast test-all lint format bench clean help
+
+ENV := .venv/.ready
+BIN := .venv/bin
+export OPENBLAS_NUM_THREADS ?= 1
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+demo: $(ENV)  ## impute the shipped data, pool an analysis, draw a picture; results in demo/
+	$(BIN)/jmimpute demo --out demo
+
+test: lint  ## what CI runs: minutes
+	$(BIN)/pytest -n auto -m "not slow"
+
+test-fast: $(ENV)  ## no sampling: seconds
+	$(BIN)/pytest -q -m "not slow and not sampling"
+
+test-all: lint  ## calibration and parity runs included: an hour
+	$(BIN)/pytest -n auto
+
+lint: $(ENV)  ## style, formatting, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(ENV)  ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(ENV)  ## side by side with jomo, where R has it
+	$(BIN)/python benchmarks/against_jomo.py
+
+clean:  ## remove environments, caches and results
+	rm -rf .venv demo out .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(ENV): pyproject.toml uv.lock
+	@sh scripts/environment.sh
+	@touch $@

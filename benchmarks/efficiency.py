@@ -1,0 +1,152 @@
+"""Effective draws per CPU second: jmimpute and jomo in alternation, on the same data, model and priors.
+
+jomo: one chain from its own starting values, CPU time of the sampling call. The first `BURN_IN` iterations are left out of the
+effective sample size and stay in the time, as warm-up does for us.
+jmimpute: four chains one after another on one core, CPU time of everything from the specified model to labelled draws:
+sufficient statistics, mode and curvature, warm-up, sampling, transformation to the original scale. Numba's caches are warm. The
+convergence check that `fit` adds at the end has a column of its own.
+Effective sample size: bulk, by ArviZ, over all free elements of beta, Omega_e and Omega_u.
+"""
+
+import re
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+from arviz_stats import ess, mcse
+from measuring import ROOT, data_file, have_jomo, run, show, verdict
+
+import jmimpute as jm
+from jmimpute.errors import ConvergenceWarning
+from jmimpute.sampling.elements import elements
+
+BURN_IN = 1000
+CHAINS, TUNE = 4, 1000
+# Draws a chain: the default of `fit`, and a run as long as one makes to study a posterior.
+DRAWS = {"default": 1000, "long": 10_000}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model that both programs fit, and what we want to reach: ratios of effective draws per CPU second."""
+
+    file: str
+    formula: str
+    responses: str
+    covariates: str
+    iterations: int
+    target_min: float
+    target_median: float
+
+
+CASES = {
+    "JSPmiss": Case("JSPmiss.csv", "english + ravens ~ sex + (1 | school)", "english,ravens", "sex", 20_000, 80.0, 20.0),
+    "ExamScores": Case(
+        "ExamScores.csv", "normexam + standlrt ~ 1 + (1 | school)", "normexam,standlrt", "-", 12_000, 500.0, 60.0
+    ),
+}
+
+
+def measure(rounds: int) -> dict:
+    """Compare both programs on all cases.
+
+    Parameters
+    ----------
+    rounds : int
+        Alternations.
+
+    Returns
+    -------
+    dict
+        Rows of the printed tables, by case.
+    """
+    return {name: _measure_case(name, case, rounds) for name, case in CASES.items()}
+
+
+def _measure_case(name: str, case: Case, rounds: int) -> list[dict]:
+    path = data_file(case.file)
+    data = pd.read_csv(path)
+    ours(case, data, 100, 0)  # fills caches
+    rows = []
+    for k in range(1, rounds + 1):
+        theirs = jomo(case, path, k) if have_jomo() else None
+        for label, draws in DRAWS.items():
+            rows.append({"round": k, "draws": label, **_compare(ours(case, data, draws, k), theirs)})
+    for label in DRAWS:
+        own = [row for row in rows if row["draws"] == label]
+        rows.append({"round": "median", "draws": label} | {key: median(row[key] for row in own) for key in list(own[0])[2:]})
+    show(f"{name}: {case.formula}; effective draws per CPU second, minimum and median over elements", rows)
+    if have_jomo():
+        verdict("median ratio (long)", rows[-1]["ratio med"], case.target_median)
+        verdict("minimum ratio (long)", rows[-1]["ratio min"], case.target_min)
+        print()
+    return rows
+
+
+def ours(case: Case, data: pd.DataFrame, draws: int, seed: int) -> tuple[list[np.ndarray], float, float]:
+    """Sample with jmimpute.
+
+    Returns
+    -------
+    draws : list of ndarray, shape (chains, draws)
+        One a free element.
+    cpu : float
+        Seconds without the convergence check.
+    cpu_fit : float
+        Seconds of `fit`, another run of the same.
+    """
+    from jmimpute.fit import _compiled
+    from jmimpute.sampling.chains import Settings
+
+    settings = Settings(draws, TUNE, CHAINS, cores=1, progressbar=False)
+    model = jm.JointModel(case.formula, data, priors=jm.priors.jomo())
+    started = time.process_time()
+    posterior, _ = _compiled(model, settings, seed)
+    cpu = time.process_time() - started
+    model = jm.JointModel(case.formula, data, priors=jm.priors.jomo())
+    started = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(draws, TUNE, CHAINS, cores=1, random_seed=seed, progressbar=False)
+    cpu_fit = time.process_time() - started
+    return [values for _, values in elements(posterior, ("beta", "Omega_e", "Omega_u"))], cpu, cpu_fit
+
+
+def jomo(case: Case, path: Path, seed: int) -> tuple[list[np.ndarray], float]:
+    """Sample with jomo: draws of the free elements, shape (1, iterations) each, and the CPU seconds of its sampling call."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "chain.bin"
+        script = ROOT / "benchmarks" / "jomo_chain.R"
+        arguments = (str(seed), str(case.iterations), "school", case.responses, case.covariates)
+        output = run(["Rscript", script, path, out, *arguments]).output
+        chain = np.fromfile(out).reshape(-1, 1, case.iterations)
+    return list(chain[..., BURN_IN:]), float(re.search(r"cpu_seconds (\S+)", output).group(1))
+
+
+def _compare(ours: tuple, theirs: tuple | None) -> dict[str, float]:
+    """One row of the table."""
+    draws, cpu, cpu_fit = ours
+    rates = np.array([ess(values) for values in draws]) / cpu
+    row = {"CPU s": cpu, "CPU s with check": cpu_fit, "min": float(rates.min()), "med": float(np.median(rates))}
+    if theirs is None:
+        return row
+    their_rates = np.array([ess(values) for values in theirs[0]]) / theirs[1]
+    lowest, middle = float(their_rates.min()), float(np.median(their_rates))
+    return row | {
+        "jomo CPU s": theirs[1],
+        "jomo min": lowest,
+        "jomo med": middle,
+        "ratio min": row["min"] / lowest,
+        "ratio med": row["med"] / middle,
+        "largest |z| of means": _disagreement(draws, theirs[0]),
+    }
+
+
+def _disagreement(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
+    """Largest difference of means in units of its Monte Carlo error: a check that both sample the same posterior."""
+    return max(abs(a.mean() - b.mean()) / np.hypot(mcse(a), mcse(b)) for a, b in zip(ours, theirs, strict=True))

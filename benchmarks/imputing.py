@@ -1,0 +1,93 @@
+"""Time to twenty imputations of JSPmiss, english + ravens ~ sex + (1 | school): jmimpute and jomo in alternation.
+
+jomo runs its default schedule (1000 iterations, then 1000 between imputations) in an R process that also reads and writes CSV.
+jmimpute runs with its defaults (4 chains of 1000 warm-up and 1000 kept draws) in three ways: as a call in a process that has
+imputed before; as a process that does what the R process does; and from the command line, where it also analyses, pools,
+draws a picture and saves the fit. Both processes are run with empty caches too, as on a new machine.
+"""
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+from measuring import ROOT, Cost, data_file, have_jomo, run, show
+
+import jmimpute as jm
+
+M = 20
+FORMULA = "english + ravens ~ sex + (1 | school)"
+MODEL = ROOT / "models" / "jsp_continuous.toml"
+SCRIPT = f"""
+import sys, pandas as pd, jmimpute as jm
+imputations = jm.impute(pd.read_csv(sys.argv[1]), {FORMULA!r}, m={M}, random_seed=1, progressbar=False)
+imputations.long().to_csv(sys.argv[2], index=False)
+"""
+
+
+def measure(rounds: int) -> list[dict]:
+    """Time all ways to twenty imputations.
+
+    Parameters
+    ----------
+    rounds : int
+        Alternations; one run of each before them fills the caches.
+
+    Returns
+    -------
+    list of dict
+        Rows of the printed table: medians over rounds.
+    """
+    path = data_file("JSPmiss.csv")
+    data = pd.read_csv(path)
+    with tempfile.TemporaryDirectory() as folder:
+        commands = _commands(path, Path(folder))
+        first = {f"{name}, empty caches": [run(commands[name], _new_caches(folder))] for name in commands if name != "jomo"}
+        costs: dict[str, list[Cost]] = {name: [] for name in (*commands, "call in a warm process")}
+        for _ in range(rounds + 1):
+            for name, command in commands.items():
+                costs[name].append(run(command))
+            costs["call in a warm process"].append(_call(data))
+    rows = [_row(name, found[1:]) for name, found in costs.items()] + [_row(name, found) for name, found in first.items()]
+    if have_jomo():
+        theirs = rows[0]
+        assert theirs["what"] == "jomo"
+        rows = [row | {f"jomo {key} / ours": theirs[key] / row[key] for key in ("CPU s", "wall s")} for row in rows]
+    show(f"{M} imputations of JSPmiss, medians of {rounds} alternated runs; with empty caches one run", rows)
+    return rows
+
+
+def _commands(path: Path, folder: Path) -> dict[str, list]:
+    """Programs to run, jomo first if it is there."""
+    command = shutil.which("jmimpute", path=Path(sys.executable).parent)
+    programs = {
+        "process": [sys.executable, "-c", SCRIPT, path, folder / "ours.csv"],
+        "command line, with analysis": [
+            command, "run", MODEL, "--data", path, "-m", M, "--seed", 1, "--out", folder / "out", "--no-progress",
+        ],
+    }  # fmt: skip
+    if not have_jomo():
+        return programs
+    return {"jomo": ["Rscript", ROOT / "benchmarks" / "jomo_impute.R", path, folder / "jomo.csv", 1, M]} | programs
+
+
+def _new_caches(folder: str) -> dict[str, str]:
+    """Environment in which nothing has been compiled yet."""
+    empty = tempfile.mkdtemp(dir=folder)
+    return {"NUMBA_CACHE_DIR": f"{empty}/numba", "PYTENSOR_FLAGS": f"base_compiledir={empty}/pytensor"}
+
+
+def _call(data: pd.DataFrame) -> Cost:
+    """Time a call in this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    jm.impute(data, FORMULA, m=M, random_seed=1, progressbar=False)
+    return Cost(time.process_time() - cpu, time.perf_counter() - wall, float("nan"), "")
+
+
+def _row(name: str, costs: list[Cost]) -> dict:
+    """Medians of one way."""
+    wall, cpu, peak = (median(getattr(cost, key) for cost in costs) for key in ("wall", "cpu", "peak"))
+    return {"what": name, "wall s": wall, "CPU s": cpu, "peak MB": peak}

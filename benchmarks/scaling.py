@@ -1,0 +1,132 @@
+"""How cost grows with rows: one gradient, and twenty imputations of a million rows.
+
+Run as a script, this file is the process that imputes: ``python benchmarks/scaling.py ROWS``.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numba
+import numpy as np
+import pandas as pd
+from measuring import run, show, verdict
+
+import jmimpute as jm
+from jmimpute.sampling import laplace, target
+
+CLUSTERS = 100
+MISSING = 0.2
+M = 20
+ROWS = (1_000, 10_000, 100_000, 1_000_000)
+CALLS, REPEATS = 2_000, 5
+TARGET_CPU, TARGET_MB = 15.0, 3_000.0
+
+
+def measure(rounds: int) -> dict:
+    """Time gradients and a large imputation.
+
+    Parameters
+    ----------
+    rounds : int
+        Runs of the large imputation, after one that fills the caches.
+
+    Returns
+    -------
+    dict
+        Rows of the printed tables.
+    """
+    return {"gradient": _gradients(), "imputation": _imputations(rounds)}
+
+
+def simulate(n_rows: int, n_responses: int) -> tuple[str, pd.DataFrame]:
+    """Draw a table from the model, with cells missing completely at random.
+
+    Parameters
+    ----------
+    n_rows, n_responses : int
+
+    Returns
+    -------
+    formula : str
+    data : pandas.DataFrame
+        Columns `y1`, `y2`, ..., `x` and `cluster`.
+    """
+    rng = np.random.default_rng(1)
+    cluster = np.arange(n_rows) % CLUSTERS
+    x = rng.standard_normal(n_rows)
+    correlated = np.linalg.cholesky(0.3 + 0.7 * np.eye(n_responses)).T
+    effects = 0.5 * rng.standard_normal((CLUSTERS, n_responses)) @ correlated
+    y = rng.standard_normal((n_rows, n_responses)) @ correlated + effects[cluster] + 0.5 * x[:, None]
+    y[rng.random(y.shape) < MISSING] = np.nan
+    responses = [f"y{k + 1}" for k in range(n_responses)]
+    data = pd.DataFrame(y, columns=responses).assign(x=x, cluster=cluster)
+    return f"{' + '.join(responses)} ~ x + (1 | cluster)", data
+
+
+def _gradients() -> list[dict]:
+    """CPU time of a gradient by number of rows."""
+    rows = []
+    for n_rows in ROWS:
+        model = jm.JointModel(*simulate(n_rows, 2))
+        goal = target.build(model.specification, model.statistics)
+        theta = laplace.starting_point(goal)
+        gradient = np.empty_like(theta)
+        _repeat(theta, goal, gradient, 10)
+        best = min(_timed(theta, goal, gradient) for _ in range(REPEATS))
+        rows.append({"rows": f"{n_rows:,}", "patterns": len(goal.stats.observed), "microseconds": best * 1e6})
+    rows = [row | {"ratio to first": row["microseconds"] / rows[0]["microseconds"]} for row in rows]
+    show(f"One gradient, 2 responses, {CLUSTERS} clusters: CPU time, best of {REPEATS} times {CALLS:,} calls", rows)
+    return rows
+
+
+def _timed(theta: np.ndarray, goal: target.Target, gradient: np.ndarray) -> float:
+    started = time.process_time()
+    _repeat(theta, goal, gradient, CALLS)
+    return (time.process_time() - started) / CALLS
+
+
+@numba.njit
+def _repeat(theta, goal, gradient, times):
+    for _ in range(times):
+        target.log_density(theta, goal, gradient)
+
+
+def _imputations(rounds: int) -> list[dict]:
+    """Twenty imputations of a million rows, each in a process of its own."""
+    command = [sys.executable, Path(__file__), ROWS[-1]]
+    runs = [json.loads(run(command).output) for _ in range(rounds + 1)][1:]
+    rows = [{"round": k, **found} for k, found in enumerate(runs, 1)]
+    show(f"{M} imputations of {ROWS[-1]:,} rows, 5 responses, {CLUSTERS} clusters; from data frame to Imputations", rows)
+    verdict("CPU seconds", max(row["CPU s"] for row in rows), TARGET_CPU, at_least=False)
+    verdict("peak MB of the process, simulation included", max(row["peak MB"] for row in rows), TARGET_MB, at_least=False)
+    print()
+    return rows
+
+
+def impute(n_rows: int) -> dict[str, float]:
+    """Impute a simulated table; CPU seconds by step, and the peak of resident memory of this process.
+
+    Parameters
+    ----------
+    n_rows : int
+    """
+    formula, data = simulate(n_rows, 5)
+    clock = [time.process_time()]
+    wall = time.perf_counter()
+    model = jm.JointModel(formula, data)
+    clock.append(time.process_time())
+    fit = model.fit(random_seed=1, progressbar=False)
+    clock.append(time.process_time())
+    fit.impute(M, progressbar=False)
+    clock.append(time.process_time())
+    wall = time.perf_counter() - wall
+    steps = dict(zip(("specify", "fit", "impute"), np.diff(clock).tolist(), strict=True))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {**steps, "CPU s": clock[-1] - clock[0], "wall s": wall, "peak MB": peak}
+
+
+if __name__ == "__main__":
+    print(json.dumps(impute(int(sys.argv[1]))))

@@ -1,0 +1,1 @@
+"""Substantive models on completed tables, and what Rubin's rules make of them: analyze -> pool."""

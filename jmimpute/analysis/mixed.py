@@ -1,0 +1,234 @@
+"""The gaussian mixed model with one grouping factor, by profiled (restricted) likelihood.
+
+The same estimator as lme4's ``lmer``, reduced to cluster sums, so that an evaluation costs the same for a hundred rows
+a cluster as for a million. It stands here because statsmodels' MixedLM stops away from the optimum in half of simulated
+data sets with a random slope, half of the time with ``converged=True``, and its standard errors differ from lme4's by
+up to some percent.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jmimpute.errors import AnalysisError
+
+#: The square root of a relative random-effect variance below which a fit is called singular (lme4's ``isSingular``).
+SINGULAR = 1e-4
+
+#: How far the deviance may still fall, by the KKT conditions, when a fit is called converged.
+SLACK = 1e-2
+
+_OPTIONS = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1000, "maxcor": 20}
+
+
+@dataclass(frozen=True)
+class MixedFit:
+    """A fitted mixed model.
+
+    Attributes
+    ----------
+    values : ndarray, shape (k,)
+        Fixed effects.
+    covariance : ndarray, shape (k, k)
+        ``sigma^2 (X'V^-1 X)^-1`` at the estimated variances, as lme4's ``vcov``.
+    random : ndarray, shape (r, r)
+        Covariance matrix of the random effects.
+    residual : float
+        Residual variance.
+    log_likelihood : float
+        Restricted log likelihood if REML, else log likelihood.
+    converged, singular : bool
+        Whether the optimality conditions hold; whether `random` has no full rank.
+    """
+
+    values: np.ndarray
+    covariance: np.ndarray
+    random: np.ndarray
+    residual: float
+    log_likelihood: float
+    converged: bool
+    singular: bool
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Cross products by cluster of whitened Z and W = [X, y]: all that the likelihood needs."""
+
+    zz: np.ndarray  # (clusters, r, r)
+    zw: np.ndarray  # (clusters, r, k + 1)
+    ww: np.ndarray  # (k + 1, k + 1)
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """The profiled deviance at one relative covariance matrix, and what is profiled out there."""
+
+    deviance: float
+    slope: np.ndarray  # (r, r), derivative of the deviance by the relative covariance matrix
+    values: np.ndarray
+    inverse: np.ndarray  # (k, k), (X'V^-1 X)^-1
+    residual: float
+
+
+def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray, reml: bool = True) -> MixedFit:
+    """Fit ``y = X b + Z_j u_j + e``, ``u_j ~ N(0, random)``, ``e ~ N(0, residual)``.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_rows,)
+        Response.
+    X : ndarray, shape (n_rows, k)
+        Fixed part, of full column rank.
+    Z : ndarray, shape (n_rows, r)
+        Random part, of full column rank.
+    clusters : ndarray of int, shape (n_rows,)
+        Cluster of each row, coded 0 to n_clusters - 1. The order of rows does not matter.
+    reml : bool, optional
+        Restricted (default) or ordinary maximum likelihood.
+
+    Returns
+    -------
+    MixedFit
+        On the scale of the data.
+
+    Raises
+    ------
+    AnalysisError
+        If the fixed part reproduces the response without residual.
+
+    Notes
+    -----
+    Bates, Maechler, Bolker and Walker (2015, J Stat Softw 67(1)), equations 33 to 42, for one grouping factor. The
+    relative covariance matrix is optimised as ``L L'``, with the gradient of the profiled deviance. X and Z are
+    orthonormalised first, which changes nothing but the conditioning: a calendar year is no harder than a centred
+    covariate.
+    """
+    n, k = X.shape
+    X_white, X_factor = _whiten(X)
+    Z_white, Z_factor = _whiten(Z)
+    start, residuals, scale = _least_squares(y, X_white)
+    sums = _sum_by_cluster(Z_white, np.column_stack([X_white, residuals / scale]), clusters)
+    factor, best = _search(sums, reml)
+    X_back, Z_back = np.linalg.inv(X_factor), np.linalg.inv(Z_factor)
+    residual = scale**2 * best.residual
+    df = n - k if reml else n
+    constant = df * (1 + np.log(2 * np.pi * scale**2)) + (2 * np.linalg.slogdet(X_factor)[1] if reml else 0.0)
+    return MixedFit(
+        values=X_back @ (start + scale * best.values),
+        covariance=residual * X_back @ best.inverse @ X_back.T,
+        random=residual * Z_back @ factor @ factor.T @ Z_back.T,
+        residual=float(residual),
+        log_likelihood=float(-(best.deviance + constant) / 2),
+        converged=bool(_slack(factor, best) < SLACK),
+        singular=bool(np.linalg.svd(factor, compute_uv=False).min() < SINGULAR),
+    )
+
+
+def _whiten(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write a matrix as (columns with ``Q'Q = n I``) times a triangular factor."""
+    q, r = np.linalg.qr(matrix)
+    root = np.sqrt(len(matrix))
+    return q * root, r / root
+
+
+def _least_squares(y: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Regress on whitened X: coefficients, residuals and their scale.
+
+    Sums of squares of these residuals do not suffer from the cancellation that sums of squares of a response far from
+    zero would.
+    """
+    values = X.T @ y / len(y)
+    residuals = y - X @ values
+    scale = float(np.sqrt(np.mean(residuals**2)))
+    if scale <= 1e-10 * float(np.sqrt(np.mean(y**2))):
+        raise AnalysisError(
+            "The fixed part reproduces the response without any residual, so that no variance is left to estimate. "
+            "Check whether the response is constant or a combination of its covariates."
+        )
+    return values, residuals, scale
+
+
+def _sum_by_cluster(Z: np.ndarray, W: np.ndarray, clusters: np.ndarray) -> _Sums:
+    order = np.argsort(clusters, kind="stable")
+    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
+    Z, W = Z[order], W[order]
+    zz = np.add.reduceat(Z[:, :, None] * Z[:, None, :], starts)
+    zw = np.add.reduceat(Z[:, :, None] * W[:, None, :], starts)
+    return _Sums(zz, zw, W.T @ W, len(W))
+
+
+def _profile(relative: np.ndarray, sums: _Sums, reml: bool) -> _Profile:
+    """Deviance at ``V_j = I + Z_j relative Z_j'`` with fixed effects and residual variance at their best."""
+    k = len(sums.ww) - 1
+    inner = np.eye(len(relative)) + sums.zz @ relative
+    # (I + Z'Z S)^-1 Z'A = Z'V^-1 A: no inverse of the covariance matrix, which may be singular.
+    zvz = np.linalg.solve(inner, sums.zz)
+    zvw = np.linalg.solve(inner, sums.zw)
+    wvw = sums.ww - np.einsum("jra,rs,jsb->ab", sums.zw, relative, zvw, optimize=True)
+    inverse = np.linalg.inv(wvw[:k, :k])
+    values = inverse @ wvw[:k, k]
+    df = sums.n_rows - k if reml else sums.n_rows
+    residual = (wvw[k, k] - wvw[:k, k] @ values) / df
+    zvx, zve = zvw[:, :, :k], zvw[:, :, k] - zvw[:, :, :k] @ values
+    deviance = np.linalg.slogdet(inner)[1].sum() + df * np.log(residual)
+    slope = zvz.sum(axis=0) - zve.T @ zve / residual
+    if reml:
+        deviance += np.linalg.slogdet(wvw[:k, :k])[1]
+        slope = slope - np.einsum("jra,ab,jsb->rs", zvx, inverse, zvx, optimize=True)
+    return _Profile(float(deviance), (slope + slope.T) / 2, values, inverse, float(residual))
+
+
+def _search(sums: _Sums, reml: bool) -> tuple[np.ndarray, _Profile]:
+    """Optimise, and refuse a search that ran off to a residual variance of zero."""
+    try:
+        with np.errstate(all="ignore"):
+            factor = _optimise(sums, reml)
+            best = _profile(factor @ factor.T, sums, reml)
+    except np.linalg.LinAlgError:
+        best = None
+    if best is None or not np.isfinite(best.deviance):
+        raise AnalysisError(
+            "The clusters reproduce the response without any residual, so that no residual variance is left to "
+            "estimate. Check whether the response varies within clusters at all."
+        )
+    return factor, best
+
+
+def _optimise(sums: _Sums, reml: bool) -> np.ndarray:
+    """Find a factor of the best relative covariance matrix.
+
+    The factor is any square matrix: one bounded or triangular has points of lost rank from which not every direction
+    can be reached. Even so the slope by the factor vanishes along a direction of variance zero whether or not the
+    deviance still falls there. The slope by the covariance matrix tells, and the search goes on from beside such a
+    point, ever closer.
+    """
+    from scipy.optimize import minimize
+
+    r = sums.zz.shape[1]
+
+    def deviance(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        factor = theta.reshape(r, r)
+        profile = _profile(factor @ factor.T, sums, reml)
+        return profile.deviance, 2 * (profile.slope @ factor).ravel()
+
+    start = np.eye(r)
+    for step in (1e-2, 1e-4, 1e-6, 1e-8):
+        factor = minimize(deviance, start.ravel(), jac=True, method="L-BFGS-B", options=_OPTIONS).x.reshape(r, r)
+        relative = factor @ factor.T
+        profile = _profile(relative, sums, reml)
+        if _slack(factor, profile) < SLACK:
+            break
+        direction = np.linalg.eigh(profile.slope)[1][:, 0]
+        start = np.linalg.cholesky(relative + step * np.outer(direction, direction) + 1e-3 * step * np.eye(r))
+    return factor
+
+
+def _slack(factor: np.ndarray, profile: _Profile) -> float:
+    """Measure how far a point is from the optimality (KKT) conditions of a minimum over covariance matrices.
+
+    They are: the slope vanishes on the range of the matrix, and is nowhere negative off it. In units of deviance,
+    since the relative covariance of whitened columns is of the order of one.
+    """
+    inside = np.abs(2 * profile.slope @ factor).max()
+    return float(max(inside, -np.linalg.eigvalsh(profile.slope).min()))

@@ -1,0 +1,109 @@
+"""A case study in one TOML file: formulas, priors, sampling, imputation and analysis. It cannot run code."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jmimpute.errors import ExchangeError, options
+from jmimpute.specification import priors
+from jmimpute.specification.priors import Priors
+
+PRESETS = {"default": priors.default, "jomo": priors.jomo}
+
+
+class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A table of the file; a key that is not a field is an error."""
+
+
+class Model(_Section):
+    """``[model]``: one or more formulas; priors by name of a preset or parameter by parameter."""
+
+    formulas: list[str]
+    priors: str | dict[str, dict[str, Any]] = "default"
+
+
+class Sampling(_Section):
+    """``[sampling]``: as the arguments of `JointModel.fit`."""
+
+    draws: int = 1000
+    tune: int = 1000
+    chains: int = 4
+    target_accept: float = 0.8
+
+
+class Imputation(_Section):
+    """``[imputation]``: number of imputations."""
+
+    m: int = 20
+
+
+class Analysis(_Section):
+    """``[analysis]``: the substantive model."""
+
+    formula: str
+    family: str = "gaussian"
+    reml: bool = True
+
+
+class Case(_Section):
+    """The whole file."""
+
+    title: str
+    model: Model
+    description: str = ""
+    sampling: Sampling = Sampling()
+    imputation: Imputation = Imputation()
+    analysis: Analysis | None = None
+
+    def priors(self) -> Priors:
+        """Make the priors that the file names.
+
+        Raises
+        ------
+        ExchangeError, PriorError
+            If a preset or a prior does not exist, or its numbers make no sense.
+        """
+        given = self.model.priors
+        if not isinstance(given, str):
+            return priors.from_record(given)
+        if given not in PRESETS:
+            raise ExchangeError(f"There is no preset of priors called {given!r}: choose {options(list(PRESETS))}.")
+        return PRESETS[given]()
+
+
+def read_case(path: str | Path) -> Case:
+    """Read and check a case file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Case
+
+    Raises
+    ------
+    ExchangeError
+        If the file is missing, is not TOML, or has an unknown or ill-typed key. Formulas are checked against the columns of
+        the table, operators and a list of functions before anything is evaluated, when the model is made.
+    """
+    import msgspec.toml
+
+    path = Path(path)
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Case)
+    except OSError as error:
+        raise ExchangeError(f"The model file {path} cannot be read: {error.strerror}.") from error
+    except msgspec.ValidationError as error:
+        raise ExchangeError(
+            f"The model file {path} is not right: {error}. Known tables and keys: title, description, "
+            + ", ".join(f"[{name}] {' '.join(section.__struct_fields__)}" for name, section in _SECTIONS.items())
+            + "."
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ExchangeError(f"The model file {path} is not valid TOML: {error}.") from error
+
+
+_SECTIONS = {"model": Model, "sampling": Sampling, "imputation": Imputation, "analysis": Analysis}

@@ -1,0 +1,96 @@
+"""`jmimpute demo | inspect | run`: the main job from a terminal."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from jmimpute import __version__
+from jmimpute.errors import JMImputeError
+
+app = App(
+    name="jmimpute",
+    help="Multiple imputation of incomplete multilevel data with a joint model.",
+    version=__version__,
+)
+
+
+@app.command
+def demo(*, out: Path = Path("demo"), seed: int = 1) -> None:
+    """Impute the data shipped with the package, analyse, pool, and draw a picture.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for the results.
+    seed : int
+        Seed of the random numbers.
+    """
+    from jmimpute import datasets
+    from jmimpute.case import read_case
+    from jmimpute.workflow import run as do
+
+    case = read_case(Path(__file__).parent / "data" / "pupils.toml")
+    do(case, datasets.load("pupils"), out, seed=seed)
+
+
+@app.command
+def inspect(data: Path, *, cluster: str | None = None) -> None:
+    """Show what is missing where: by variable, pattern and cluster.
+
+    Parameters
+    ----------
+    data : Path
+        A .csv or .parquet file.
+    cluster : str
+        Column of the clusters.
+    """
+    from jmimpute.inspection import inspect as look
+    from jmimpute.workflow import read_data
+
+    print(look(read_data(data), cluster))
+
+
+@app.command
+def run(
+    model: Path,
+    *,
+    data: Path,
+    imputations: Annotated[int | None, Parameter(name=["--imputations", "-m"])] = None,
+    seed: int | None = None,
+    out: Path = Path("out"),
+    progress: bool = True,
+) -> None:
+    """Impute, analyse and pool as a model file says.
+
+    Parameters
+    ----------
+    model : Path
+        A .toml file; models/ has examples.
+    data : Path
+        A .csv or .parquet file.
+    imputations : int
+        Number of imputations, instead of the one in the model file.
+    seed : int
+        Seed of the random numbers; drawn, and written to the manifest, if not given.
+    out : Path
+        Folder for the results.
+    progress : bool
+        Show progress bars.
+    """
+    from jmimpute.case import read_case
+    from jmimpute.workflow import read_data
+    from jmimpute.workflow import run as do
+
+    suffix = ".parquet" if data.suffix == ".parquet" else ".csv"
+    do(read_case(model), read_data(data), out, suffix=suffix, m=imputations, seed=seed, progressbar=progress)
+
+
+def main() -> None:
+    """Run the command line; what went wrong is told in one message, without a traceback."""
+    try:
+        app()
+    except JMImputeError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,28 @@
+"""The collapsed PyMC model: the parameters of the generative one, with random effects and missing cells integrated out."""
+
+import pymc as pm
+
+from jmimpute.graph.op import collapsed_loglikelihood
+from jmimpute.graph.parameters import add_parameters, coords
+from jmimpute.specification.specify import Specification
+from jmimpute.table.statistics import Statistics
+
+
+def collapsed(specification: Specification, stats: Statistics) -> pm.Model:
+    """Write the model that gradient-based samplers can use for tables of any length.
+
+    Parameters
+    ----------
+    specification : Specification
+    stats : Statistics
+        Of its arrays.
+
+    Returns
+    -------
+    pymc.Model
+        Variables are those of the generative model, without `u` and `y`; the likelihood is the potential ``likelihood``.
+    """
+    with pm.Model(coords=coords(specification)) as model:
+        parameters = add_parameters(specification)
+        pm.Potential("likelihood", collapsed_loglikelihood(*parameters, specification.layout, stats))
+    return model

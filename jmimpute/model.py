@@ -1,0 +1,218 @@
+"""JointModel: what the analyst writes, and the way from it to a Fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from jmimpute.imputations import Imputations
+from jmimpute.specification.priors import Priors
+from jmimpute.specification.specify import specify
+from jmimpute.table.reading import read
+from jmimpute.table.statistics import Statistics, summarise
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+    from jmimpute.fit import Fit
+
+
+class JointModel:
+    """A multivariate normal mixed model for the incomplete variables of a two-level table.
+
+    With rows i in clusters j, responses y, covariates x of the fixed and z of the random effects,
+
+        y_ij = B'x_ij + U_j'z_ij + e_ij,     e_ij ~ N(0, Omega_e),     vec U_j ~ N(0, Omega_u)
+
+    (Schafer and Yucel 2002; Carpenter and Kenward 2013, chapter 9; Quartagno, Grund and Carpenter 2019).
+
+    Parameters
+    ----------
+    formulas : str or sequence of str
+        lme4 style, incomplete variables left of ``~``: ``"english + ravens ~ sex + (1 + sex | school)"``. A list gives each
+        response its own covariates and random effects. Without a grouping term the model has a single level.
+    data : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        One row a unit. Covariates and the cluster column must be complete.
+    families : mapping of str to str, optional
+        Family of a response; ``"gaussian"`` for all if not given.
+    priors : Priors or mapping, optional
+        ``jm.priors.default()`` if not given, ``jm.priors.jomo()``, or a dict such as ``{"Omega_u": jm.priors.lkj(eta=4)}``.
+
+    Raises
+    ------
+    TableError, FormulaError, PriorError
+        What is wrong with the data, a formula or a prior, where, and what to do.
+
+    Examples
+    --------
+    >>> import jmimpute as jm
+    >>> pupils = jm.datasets.load("pupils")
+    >>> model = jm.JointModel("reading + maths + motivation ~ sex + age + (1 | school)", pupils)
+    >>> print(model)  # doctest: +ELLIPSIS
+    Joint model of 3 response(s), 1019 rows in 40 clusters (school)
+    ...
+    """
+
+    def __init__(
+        self,
+        formulas: str | Sequence[str],
+        data: Any,
+        *,
+        families: Mapping[str, str] | None = None,
+        priors: Priors | Mapping[str, Any] | None = None,
+    ) -> None:
+        self.table = read(data)
+        self.specification = specify(formulas, self.table.frame, families, priors)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Sufficient statistics on the standardised scale."""
+        spec = self.specification
+        return summarise(spec.y, spec.x, spec.z, spec.clusters.codes, spec.n_clusters, spec.patterns)
+
+    @cached_property
+    def pymc(self) -> pm.Model:
+        """The generative PyMC model, with random effects and missing cells as parameters: the definition of the model."""
+        from jmimpute.graph.generative import generative
+
+        return generative(self.specification)
+
+    @cached_property
+    def collapsed(self) -> pm.Model:
+        """The PyMC model that samplers see: random effects and missing cells integrated out."""
+        from jmimpute.graph.collapsed import collapsed
+
+        return collapsed(self.specification, self.statistics)
+
+    def plot_graph(self) -> Any:
+        """Draw the generative model.
+
+        Returns
+        -------
+        graphviz.Source
+            Rendering it needs the program ``dot``.
+        """
+        import pymc as pm
+
+        return pm.model_to_graphviz(self.pymc)
+
+    def prior_predictive(self, draws: int = 500, random_seed: int | None = None) -> xr.DataTree:
+        """Draw parameters and complete responses from the prior.
+
+        Parameters
+        ----------
+        draws : int
+        random_seed : int, optional
+
+        Returns
+        -------
+        xarray.DataTree
+            Group `prior` with parameters and ``y`` (row, response) on the original scale.
+
+        Raises
+        ------
+        PriorError
+            If a prior is improper.
+        """
+        from jmimpute.graph.generative import prior_predictive
+
+        return prior_predictive(self.specification, draws, random_seed)
+
+    def fit(
+        self,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        *,
+        sampler: str = "auto",
+        cores: int | None = None,
+        random_seed: int | None = None,
+        target_accept: float = 0.8,
+        progressbar: bool = True,
+    ) -> Fit:
+        """Draw from the posterior of the parameters.
+
+        Parameters
+        ----------
+        draws, tune : int
+            Draws kept and warm-up draws, in each chain.
+        chains : int
+        sampler : {"auto", "compiled", "nutpie", "pymc"}
+            ``"compiled"`` is NUTS compiled together with the likelihood; ``"auto"`` takes it, since it finishes first for
+            every model of this package. The others sample `collapsed` with nutpie or with PyMC.
+        cores : int, optional
+            Chains that run at a time; all cores if not given. The draws do not depend on it.
+        random_seed : int, optional
+        target_accept : float
+            Acceptance probability that the step size is tuned to; raise it if draws diverge.
+        progressbar : bool
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        SamplingError
+            If sampling cannot start, or was interrupted with too few draws to keep.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `Fit.diagnostics` finds something.
+        InterruptedWarning
+            If Ctrl-C ended sampling early; the draws made are kept.
+        """
+        from jmimpute.fit import fit
+        from jmimpute.sampling.chains import Settings
+
+        return fit(self, Settings(draws, tune, chains, cores, target_accept, progressbar), sampler, random_seed)
+
+    def __str__(self) -> str:
+        """Equations by level, priors, missing cells by kind, and notes."""
+        from jmimpute.specification.describe import describe
+
+        return describe(self.specification)
+
+    def __repr__(self) -> str:
+        """Show the formulas."""
+        return f"<JointModel {'; '.join(formula.text for formula in self.specification.formulas)}>"
+
+
+def impute(
+    data: Any,
+    formulas: str | Sequence[str],
+    m: int = 20,
+    *,
+    families: Mapping[str, str] | None = None,
+    priors: Priors | Mapping[str, Any] | None = None,
+    random_seed: int | None = None,
+    progressbar: bool = True,
+) -> Imputations:
+    """Model, fit and impute in one call.
+
+    Parameters
+    ----------
+    data, formulas, families, priors
+        See `JointModel`.
+    m : int
+        Number of imputations.
+    random_seed : int, optional
+    progressbar : bool
+
+    Returns
+    -------
+    Imputations
+
+    Examples
+    --------
+    >>> import jmimpute as jm
+    >>> pupils = jm.datasets.load("pupils")
+    >>> formula = "reading + maths + motivation ~ sex + age + (1 | school)"
+    >>> jm.impute(pupils, formula, m=5, random_seed=1, progressbar=False)
+    <5 imputations of 1019 rows: reading (...), maths (...), motivation (...)>
+    """
+    model = JointModel(formulas, data, families=families, priors=priors)
+    return model.fit(random_seed=random_seed, progressbar=progressbar).impute(m, progressbar=progressbar)

@@ -1,0 +1,29 @@
+"""Every variable, dimension and label of a posterior, once: no string of these is typed twice."""
+
+INTERCEPT = "Intercept"
+
+# Posterior variables
+BETA = "beta"
+OMEGA_E = "Omega_e"
+OMEGA_U = "Omega_u"
+U = "u"
+SD_E, CORR_E = "sd_e", "corr_e"
+SD_U, CORR_U = "sd_u", "corr_u"
+ICC = "icc"
+
+# Dimensions. xarray refuses one dimension twice in a variable, hence the trailing underscore.
+CHAIN, DRAW = "chain", "draw"
+RESPONSE, RESPONSE_ = "response", "response_"
+COVARIATE = "covariate"
+EFFECT, EFFECT_ = "effect", "effect_"
+CLUSTER = "cluster"
+ROW = "row"
+IMPUTATION = "imputation"
+
+# Columns of a long stack of imputations
+LONG_IMPUTATION, LONG_ROW = ".imp", ".id"
+
+
+def effect_label(response: str, covariate: str) -> str:
+    """Label of a random effect, e.g. ``english|Intercept``."""
+    return f"{response}|{covariate}"

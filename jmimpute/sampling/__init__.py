@@ -1,0 +1,1 @@
+"""Draws from the posterior: the compiled target, Laplace whitening, NUTS, several chains, and what to think of them."""

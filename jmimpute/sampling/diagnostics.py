@@ -1,0 +1,117 @@
+"""Did it work? R-hat, effective sample sizes and divergences, and what to do about them, in words."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from jmimpute import names
+from jmimpute.errors import some
+from jmimpute.sampling.elements import elements
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+RHAT_LIMIT = 1.01  # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021)
+ESS_PER_CHAIN = 100
+PARAMETERS = (names.BETA, names.OMEGA_E, names.OMEGA_U)
+
+
+def summarise(posterior: "xr.Dataset", variables: tuple[str, ...] | None = None, level: float = 0.95) -> pd.DataFrame:
+    """Posterior means, intervals and convergence by element, computed by ArviZ.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+    variables : tuple of str, optional
+    level : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a free element; columns `mean`, `sd`, the two limits, `ess_bulk`, `ess_tail`, `r_hat`, `mcse_mean`,
+        `mcse_sd`.
+    """
+    import numpy as np
+    import xarray as xr
+    from arviz_stats import summary
+
+    found = list(elements(posterior, variables))
+    stacked = np.stack([draws for _, draws in found], axis=-1)
+    flat = xr.Dataset(
+        {"element": ((names.CHAIN, names.DRAW, "parameter"), stacked)}, {"parameter": [text for text, _ in found]}
+    )
+    table = summary(flat, ci_kind="eti", ci_prob=level)
+    table.index = pd.Index([text for text, _ in found], name="parameter")
+    return table
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """A verdict on a run.
+
+    Attributes
+    ----------
+    ok : bool
+        Nothing was found that speaks against using the draws.
+    messages : tuple of str
+        What was found and what to do.
+    table : pandas.DataFrame
+        By parameter, worst R-hat first.
+    """
+
+    ok: bool
+    messages: tuple[str, ...]
+    table: pd.DataFrame
+
+    def __str__(self) -> str:
+        """Verdict, findings and the five worst parameters."""
+        columns = ["mean", "sd", "ess_bulk", "ess_tail", "r_hat"]
+        worst = self.table[columns].head(5).to_string(float_format=lambda value: f"{value:.4g}")
+        return "\n".join([*self.messages, "", "Highest R-hat:", worst])
+
+    __repr__ = __str__
+
+
+def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics:
+    """Judge a run.
+
+    Parameters
+    ----------
+    posterior, sample_stats : xarray.Dataset
+
+    Returns
+    -------
+    Diagnostics
+    """
+    present = tuple(name for name in PARAMETERS if name in posterior)
+    table = summarise(posterior, present).sort_values("r_hat", ascending=False)
+    n_chains, n_draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
+    limit = ESS_PER_CHAIN * n_chains
+    findings = []
+    if n_chains == 1:
+        findings.append("One chain only: convergence cannot be judged by comparing chains. Run at least 4.")
+    disagreeing = table.index[~(table["r_hat"] <= RHAT_LIMIT)]
+    if len(disagreeing):
+        findings.append(
+            f"Chains disagree (R-hat above {RHAT_LIMIT}) for {some(disagreeing)}. Do not use these draws: increase tune and "
+            "draws; if it stays, the data may not identify the parameter (few clusters, a random slope too many)."
+        )
+    scarce = table.index[~(table[["ess_bulk", "ess_tail"]].min(axis=1) >= limit)]
+    if len(scarce):
+        findings.append(f"Too few independent draws (effective sample size below {limit}) for {some(scarce)}. Increase draws.")
+    divergences = int(sample_stats["diverging"].sum())
+    if divergences:
+        findings.append(
+            f"{divergences} of {n_chains * n_draws} draws diverged: parts of the posterior may have been missed. Raise "
+            "target_accept to 0.95; if it stays, use tighter priors or a simpler random part."
+        )
+    if findings:
+        return Diagnostics(False, tuple(findings), table)
+    smallest = table[["ess_bulk", "ess_tail"]].min(axis=1)
+    verdict = (
+        f"The chains have converged: {n_chains} chains of {n_draws} draws, largest R-hat {table['r_hat'].max():.3f}, smallest "
+        f"effective sample size {smallest.min():.0f} ({smallest.idxmin()}), no divergences."
+    )
+    return Diagnostics(True, (verdict,), table)

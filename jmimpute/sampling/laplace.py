@@ -1,0 +1,102 @@
+"""Mode and curvature of the target: a linear map that makes it nearly standard normal, so that NUTS needs few steps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jmimpute.sampling.target import Target, dimension, log_density
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """theta = center + matrix @ xi, with xi nearly standard normal.
+
+    Attributes
+    ----------
+    center : ndarray, shape (n,)
+        Mode.
+    matrix : ndarray, shape (n, n)
+        Square root of the inverse negative Hessian at the mode.
+    reliable : bool
+        False if the Hessian was not finite and positive definite; `matrix` is then a rough diagonal, and the sampler
+        learns the covariance during warm-up instead.
+    """
+
+    center: np.ndarray
+    matrix: np.ndarray
+    reliable: bool
+
+
+def whiten(target: Target) -> Whitening:
+    """Find the mode and the Hessian of a target.
+
+    Parameters
+    ----------
+    target : Target
+
+    Returns
+    -------
+    Whitening
+    """
+    center = find_mode(target)
+    curvature = -_hessian(center, target)
+    matrix = _inverse_root(curvature)
+    if matrix is not None:
+        return Whitening(center, matrix, True)
+    diagonal = np.diagonal(curvature)
+    usable = np.isfinite(diagonal) & (diagonal > 0)
+    scale = np.where(usable, diagonal, 1.0) ** -0.5
+    return Whitening(center, np.diag(np.minimum(scale, 1.0)), False)
+
+
+def starting_point(target: Target) -> np.ndarray:
+    """Coefficients 0, residual sds 0.9, sds of random effects 0.3, no correlation: sensible on the standardised scale."""
+    theta = np.zeros(dimension(target))
+    p, d = len(target.prior_e.scale), len(target.prior_u.scale)
+    diagonal_e = len(target.beta_row) + np.cumsum(np.arange(1, p + 1)) - 1
+    diagonal_u = len(theta) - d * (d + 1) // 2 + np.cumsum(np.arange(1, d + 1)) - 1
+    theta[diagonal_e], theta[diagonal_u] = np.log(0.9), np.log(0.3)
+    return theta
+
+
+def find_mode(target: Target) -> np.ndarray:
+    """Maximise the target, theta of shape (n,)."""
+    from scipy.optimize import minimize
+
+    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        gradient = np.empty_like(theta)
+        value = log_density(theta, target, gradient)
+        return -value, -gradient  # infinite where the density cannot be evaluated: the trust region then shrinks
+
+    # A trust region takes indefinite curvature far from the mode in its stride; a line search along the gradient does not.
+    result = minimize(
+        objective, starting_point(target), jac=True, hess=lambda theta: -_hessian(theta, target), method="trust-exact",
+        options={"maxiter": 200, "gtol": 1e-4},
+    )  # fmt: skip
+    return result.x
+
+
+def _hessian(theta: np.ndarray, target: Target) -> np.ndarray:
+    """Second derivatives by central differences of the gradient."""
+    step = 1e-4
+    upper, lower = np.empty((len(theta), len(theta))), np.empty((len(theta), len(theta)))
+    for k, shift in enumerate(step * np.eye(len(theta))):
+        log_density(theta + shift, target, upper[k])
+        log_density(theta - shift, target, lower[k])
+    hessian = (upper - lower) / (2.0 * step)
+    return 0.5 * (hessian + hessian.T)
+
+
+def _inverse_root(curvature: np.ndarray) -> np.ndarray | None:
+    """A with A A' the inverse of the curvature, or None if it is not finite and safely positive definite."""
+    if not np.all(np.isfinite(curvature)):
+        return None
+    scale = np.diagonal(curvature)
+    if np.any(scale <= 0):
+        return None
+    root = np.sqrt(scale)
+    correlation = curvature / np.outer(root, root)
+    values, vectors = np.linalg.eigh(correlation)
+    if values[0] < 1e-6:
+        return None
+    return np.ascontiguousarray((vectors / np.sqrt(values)) / root[:, None])

@@ -1,0 +1,1 @@
+"""What the analyst says: formulas, priors, and the record of both that the later stages read."""

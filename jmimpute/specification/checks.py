@@ -1,0 +1,163 @@
+"""Everything that makes a specification unusable with these data, each refused with its place and a remedy."""
+
+import numpy as np
+import pandas as pd
+
+from jmimpute.errors import FormulaError, TableError, options, some
+from jmimpute.names import INTERCEPT
+from jmimpute.specification.design import Design
+from jmimpute.specification.formula import Formula
+from jmimpute.table.clusters import Clusters
+from jmimpute.table.columns import require_complete
+
+FAMILIES = ("gaussian",)
+
+
+def check_roles(formulas: list[Formula], columns: list[str]) -> None:
+    """Each column has one role: response, covariate or cluster."""
+    responses = [name for formula in formulas for name in formula.responses]
+    for name in responses:
+        if name not in columns:
+            raise FormulaError(
+                f"{name!r} stands left of '~' but is not a column. Write plain column names there, joined by '+'; put a "
+                "transformed variable into a column of its own first."
+            )
+    repeated = [name for name in dict.fromkeys(responses) if responses.count(name) > 1]
+    if repeated:
+        raise FormulaError(f"Response {repeated[0]!r} stands left of '~' more than once. Give each response one formula.")
+    clusters = list(dict.fromkeys(formula.cluster for formula in formulas if formula.cluster))
+    if len(clusters) > 1:
+        raise FormulaError(f"The formulas group by {some(map(repr, clusters))}. All must use the same cluster column.")
+    for formula in formulas:
+        if INTERCEPT in formula.columns:
+            raise FormulaError(f"A covariate is called {INTERCEPT!r}, which is the name of the constant. Rename the column.")
+        both = [name for name in formula.columns if name in responses]
+        if both:
+            raise FormulaError(
+                f"Column {both[0]!r} is a response and also a covariate of {some(formula.responses)}. In a joint model the "
+                "responses already depend on each other through their covariances: drop it from the right-hand side."
+            )
+        for name in (*formula.columns, *formula.responses):
+            if name in clusters:
+                raise FormulaError(f"Column {name!r} is the cluster and also a variable of the model. Drop one of the roles.")
+
+
+def check_families(families: dict[str, str] | None, responses: tuple[str, ...]) -> None:
+    """Only families that exist, for responses that exist."""
+    for name, family in (families or {}).items():
+        if name not in responses:
+            raise FormulaError(f"A family is given for {name!r}, which is not a response. Responses: {some(responses, 20)}.")
+        if family not in FAMILIES:
+            raise FormulaError(f"The family of {name!r} is {family!r}; available: {options(FAMILIES)}.")
+
+
+def check_covariates(frame: pd.DataFrame, formulas: list[Formula]) -> None:
+    """Covariates are complete, finite and vary."""
+    remedy = "Make it a response (left of '~') so that it is imputed too, or leave these rows out."
+    for name in dict.fromkeys(name for formula in formulas for name in formula.columns):
+        require_complete(frame, name, "a covariate", remedy)
+        series = frame[name]
+        if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
+            infinite = np.flatnonzero(np.isinf(series.to_numpy(dtype=float)))
+            if infinite.size:
+                raise TableError(
+                    f"Covariate {name!r} has infinite values in {len(infinite)} row(s), counted from 0: {some(infinite)}. "
+                    "Replace them or leave these rows out."
+                )
+        if _is_constant(series):
+            raise TableError(f"Covariate {name!r} does not vary: every row has {series.iloc[0]!r}. Drop it from the formula.")
+
+
+def _is_constant(series: pd.Series) -> bool:
+    try:
+        return series.nunique() == 1
+    except TypeError as error:
+        raise TableError(
+            f"Covariate {series.name!r} holds values that are neither numbers nor texts, such as {series.iloc[0]!r}. "
+            "Convert or drop it."
+        ) from error
+
+
+def check_response(name: str, values: np.ndarray) -> None:
+    """A response has observed values, and they differ."""
+    observed = values[~np.isnan(values)]
+    if not observed.size:
+        raise TableError(f"Response {name!r} has no observed value in any of the {len(values)} rows. Drop it from the formula.")
+    if observed.min() == observed.max():
+        raise TableError(
+            f"Response {name!r} is constant: all {observed.size} observed values are {observed[0]:g}. A constant cannot be "
+            "modelled; drop it from the formula and fill its missing cells by that value if this is right."
+        )
+
+
+def check_design(design: Design, formula: Formula, part: str) -> None:
+    """The columns of one design matrix are finite and not collinear."""
+    bad = [name for name, column in zip(design.names, design.matrix.T, strict=True) if not np.all(np.isfinite(column))]
+    if bad:
+        raise TableError(f"Column {bad[0]!r} of {formula.text!r} is not finite in every row. Check the transformation.")
+    repeated = [name for name in dict.fromkeys(design.names) if design.names.count(name) > 1]
+    if repeated:
+        raise FormulaError(f"Two columns of {formula.text!r} are called {repeated[0]!r}. Rename that column of the table.")
+    scale = np.linalg.norm(design.matrix, axis=0)
+    empty = [name for name, norm in zip(design.names, scale, strict=True) if norm == 0]
+    if empty:
+        raise TableError(f"{empty[0]!r} is 0 in every row of the {part} of {formula.text!r}: drop the category or the term.")
+    constant = [name for name, column in zip(design.names, design.matrix.T, strict=True) if np.ptp(column) == 0]
+    if constant not in ([], [INTERCEPT]):
+        name = next(name for name in constant if name != INTERCEPT)
+        raise TableError(f"{name!r} is the same in every row of the {part} of {formula.text!r}: drop it, or write 1 instead.")
+    dependent = _first_dependent(design.matrix / scale)
+    if dependent is not None:
+        raise TableError(
+            f"{design.names[dependent]!r} is collinear with the columns before it ({some(design.names[:dependent])}) in the "
+            f"{part} of {formula.text!r}. Drop one of them."
+        )
+
+
+def _first_dependent(matrix: np.ndarray) -> int | None:
+    """Position of the first column that is a linear combination of those before it."""
+    if not matrix.shape[1]:
+        return None
+    diagonal = np.abs(np.diagonal(np.linalg.qr(matrix, mode="r")))
+    if matrix.shape[0] < matrix.shape[1]:
+        return matrix.shape[0]
+    dependent = np.flatnonzero(diagonal < 1e-10)
+    return int(dependent[0]) if dependent.size else None
+
+
+def check_names(design: Design, others: dict[str, np.ndarray], formula: Formula) -> None:
+    """Columns of several formulas that share a name are the same."""
+    for name, column in zip(design.names, design.matrix.T, strict=True):
+        if name in others and not np.array_equal(others[name], column):
+            raise FormulaError(
+                f"{name!r} of {formula.text!r} is not the {name!r} of another formula. Rename that column of the table."
+            )
+
+
+def check_fixed(formula: Formula, design: Design) -> None:
+    """A response has at least one fixed effect."""
+    if not design.names:
+        raise FormulaError(f"The formula {formula.text!r} has no fixed effect, not even {INTERCEPT!r}. Remove the '0'.")
+
+
+def check_random(formula: Formula, design: Design) -> None:
+    """A grouping term has at least one random effect."""
+    if formula.cluster and not design.names:
+        raise FormulaError(f"The grouping term of {formula.text!r} has no random effect: write (1 | {formula.cluster}).")
+
+
+def check_clusters(clusters: Clusters) -> None:
+    """There are several clusters, and some hold more than one row."""
+    if clusters.name is None:
+        return
+    sizes = clusters.sizes
+    if len(sizes) == 1:
+        raise TableError(
+            f"Column {clusters.name!r} has one cluster only ({clusters.labels[0]!r}). With one cluster there is no second "
+            "level: leave the grouping term out."
+        )
+    if sizes.max() == 1:
+        raise TableError(
+            f"Every cluster of {clusters.name!r} has a single row, so random effects cannot be told from residuals: leave the "
+            "grouping term out, or check that this is the right column."
+        )

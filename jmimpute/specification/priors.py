@@ -1,0 +1,248 @@
+"""Priors as small records: what they mean and on which scale; densities are built by the stages that need them.
+
+``jm.priors.default()`` is weakly informative on the standardised scale, on which every response and covariate has mean 0
+and standard deviation 1 (`jmimpute.specification.scaling`). ``jm.priors.jomo()`` is what jomo uses.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from jmimpute.errors import PriorError, options
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Improper uniform prior on every coefficient."""
+
+    def __str__(self) -> str:
+        return "flat"
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Independent normal priors with mean 0 on coefficients, on the standardised scale."""
+
+    sd: float
+
+    def __str__(self) -> str:
+        return f"normal(0, {self.sd:g}) on the standardised scale"
+
+
+@dataclass(frozen=True)
+class LKJ:
+    """LKJ prior on the correlations and half-normal priors on the standard deviations, on the standardised scale."""
+
+    eta: float
+    sd: float
+
+    def __str__(self) -> str:
+        return f"LKJ({self.eta:g}) correlations, half-normal({self.sd:g}) sds on the standardised scale"
+
+
+@dataclass(frozen=True)
+class InverseWishart:
+    """Inverse-Wishart prior on a covariance matrix, on the original scale.
+
+    Density proportional to ``|Omega|^{-(df + dim + 1)/2} exp(-tr(scale Omega^-1)/2)``; improper for ``df <= dim - 1``.
+    `df` None stands for the dimension; a number as `scale` stands for that multiple of the identity matrix.
+    """
+
+    df: float | None
+    scale: float | tuple[tuple[float, ...], ...]
+
+    def degrees(self, dim: int) -> float:
+        """Degrees of freedom for a matrix of dimension `dim`."""
+        return float(dim if self.df is None else self.df)
+
+    def scale_matrix(self, dim: int) -> np.ndarray:
+        """Scale matrix, shape (dim, dim), on the original scale."""
+        scale = np.asarray(self.scale, dtype=float)
+        matrix = scale * np.eye(dim) if scale.ndim == 0 else scale
+        if matrix.shape != (dim, dim):
+            raise PriorError(f"The inverse-Wishart scale has shape {matrix.shape}; this model needs ({dim}, {dim}).")
+        return matrix
+
+    def __str__(self) -> str:
+        df = "dimension" if self.df is None else f"{self.df:g}"
+        scale = f"{self.scale:g} x identity" if np.ndim(self.scale) == 0 else "given matrix"
+        return f"inverse-Wishart(df {df}, scale {scale}) on the original scale"
+
+
+CoefficientPrior = Flat | Normal
+CovariancePrior = LKJ | InverseWishart
+
+
+@dataclass(frozen=True)
+class Priors:
+    """One prior for each kind of parameter."""
+
+    beta: CoefficientPrior
+    Omega_e: CovariancePrior
+    Omega_u: CovariancePrior
+
+
+def flat() -> Flat:
+    """Improper uniform prior for `beta`."""
+    return Flat()
+
+
+def normal(sd: float) -> Normal:
+    """Normal prior with mean 0 for `beta`.
+
+    Parameters
+    ----------
+    sd : float
+        Standard deviation on the standardised scale.
+
+    Raises
+    ------
+    PriorError
+        If `sd` is not positive.
+    """
+    return Normal(_positive(sd, "sd"))
+
+
+def lkj(eta: float = 1.0, sd: float = 1.0) -> LKJ:
+    """LKJ and half-normal prior for `Omega_e` or `Omega_u` (Lewandowski, Kurowicka and Joe 2009).
+
+    Parameters
+    ----------
+    eta : float
+        Shape; 1 is uniform over correlation matrices, larger values favour small correlations.
+    sd : float
+        Scale of the half-normal prior of each standard deviation, on the standardised scale.
+
+    Raises
+    ------
+    PriorError
+        If an argument is not positive.
+    """
+    return LKJ(_positive(eta, "eta"), _positive(sd, "sd"))
+
+
+def inverse_wishart(df: float | None = None, scale: Any = 1.0) -> InverseWishart:
+    """Inverse-Wishart prior for `Omega_e` or `Omega_u`, on the original scale.
+
+    Parameters
+    ----------
+    df : float, optional
+        Degrees of freedom; the dimension if not given.
+    scale : float or array_like, shape (dim, dim)
+        Scale matrix, or a multiple of the identity, in squared units of the responses.
+
+    Raises
+    ------
+    PriorError
+        If the scale is not a symmetric positive definite matrix or a positive number.
+    """
+    if df is not None and not _is_number(df):
+        raise PriorError(f"df must be a number, not {df!r}.")
+    try:
+        matrix = np.asarray(scale, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise PriorError(f"The inverse-Wishart scale must hold numbers, not {scale!r}.") from error
+    if matrix.ndim == 0:
+        return InverseWishart(df, _positive(float(matrix), "scale"))
+    symmetric = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] and np.allclose(matrix, matrix.T)
+    if not symmetric or not np.all(np.isfinite(matrix)) or np.linalg.eigvalsh(matrix).min() <= 0:
+        raise PriorError("The inverse-Wishart scale must be a positive number or a symmetric positive definite matrix.")
+    return InverseWishart(df, tuple(map(tuple, matrix.tolist())))
+
+
+def default() -> Priors:
+    """Weakly informative priors on the standardised scale.
+
+    Coefficients are normal(0, 5); standard deviations half-normal(1). Correlations between units are uniform; those
+    between random effects, about which few clusters say little, are LKJ(2), which keeps them off the boundary.
+    """
+    return Priors(normal(5.0), lkj(eta=1.0, sd=1.0), lkj(eta=2.0, sd=1.0))
+
+
+def jomo() -> Priors:
+    """The priors of the R package jomo for continuous responses and a common covariance matrix.
+
+    Flat coefficients; level-1 covariance inverse-Wishart with scale I and -1 degrees of freedom, as jomo 2.7 draws it
+    (posterior degrees of freedom N - 1), not the p of its manual; level-2 covariance inverse-Wishart with scale I and its
+    dimension as degrees of freedom. Scales are on the original scale of the data.
+    """
+    return Priors(flat(), inverse_wishart(df=-1.0), inverse_wishart())
+
+
+def resolve(priors: Priors | Mapping[str, Any] | None) -> Priors:
+    """Complete what the analyst gave.
+
+    Parameters
+    ----------
+    priors : Priors or mapping, optional
+        A mapping replaces entries of the default.
+
+    Raises
+    ------
+    PriorError
+        For an unknown name, or a prior of the wrong kind.
+    """
+    if priors is None:
+        return default()
+    if isinstance(priors, Priors):
+        priors = {field.name: getattr(priors, field.name) for field in fields(Priors)}
+    if not isinstance(priors, Mapping):
+        raise PriorError(
+            f"Priors must be made by jm.priors or given as a dict such as {{'beta': jm.priors.flat()}}, not {priors!r}."
+        )
+    names = [field.name for field in fields(Priors)]
+    unknown = [name for name in priors if name not in names]
+    if unknown:
+        raise PriorError(f"There is no parameter {unknown[0]!r}. Priors can be given for {options(names)}.")
+    for name, prior in priors.items():
+        allowed = (Flat, Normal) if name == "beta" else (LKJ, InverseWishart)
+        if not isinstance(prior, allowed):
+            constructors = ("flat", "normal") if name == "beta" else ("lkj", "inverse_wishart")
+            constructors = [f"jm.priors.{constructor}()" for constructor in constructors]
+            raise PriorError(f"The prior of {name!r} must be made by {' or '.join(constructors)}, not {prior!r}.")
+    return replace(default(), **dict(priors))
+
+
+def to_record(priors: Priors) -> dict[str, Any]:
+    """Write priors as plain numbers and texts, for JSON."""
+    return {
+        field.name: {"prior": type(getattr(priors, field.name)).__name__, **asdict(getattr(priors, field.name))}
+        for field in fields(priors)
+    }
+
+
+def from_record(record: Mapping[str, Any]) -> Priors:
+    """Read what `to_record` wrote.
+
+    Raises
+    ------
+    PriorError
+        If it names a prior that does not exist.
+    """
+    constructors = {"Flat": flat, "Normal": normal, "LKJ": lkj, "InverseWishart": inverse_wishart}
+    if not isinstance(record, Mapping):
+        raise PriorError(f"Priors must be written by name, not as {record!r}.")
+    made = {}
+    for name, entry in record.items():
+        arguments = dict(entry) if isinstance(entry, Mapping) else {}
+        kind = arguments.pop("prior", None)
+        if kind not in constructors:
+            raise PriorError(f"The prior of {name!r} is of kind {kind!r}; known: {options(list(constructors))}.")
+        try:
+            made[name] = constructors[kind](**arguments)
+        except TypeError as error:
+            raise PriorError(f"The prior of {name!r} cannot be read: {error}.") from error
+    return resolve(made)
+
+
+def _positive(value: float, name: str) -> float:
+    if not _is_number(value) or value <= 0:
+        raise PriorError(f"{name} must be a positive number, not {value!r}.")
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and bool(np.isfinite(value))

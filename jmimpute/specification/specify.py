@@ -1,0 +1,149 @@
+"""From formulas and a table to arrays in canonical order: parse, check, lay out, standardise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jmimpute.errors import FormulaError
+from jmimpute.specification import checks, priors, scaling
+from jmimpute.specification.design import Design, design
+from jmimpute.specification.formula import Formula, parse
+from jmimpute.specification.layout import Layout, lay_out
+from jmimpute.table import clusters as cluster_codes
+from jmimpute.table import order, patterns
+from jmimpute.table.clusters import Clusters
+from jmimpute.table.columns import numeric
+from jmimpute.table.patterns import Patterns
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A model and the arrays it is about.
+
+    Attributes
+    ----------
+    formulas : tuple of Formula
+    layout : Layout
+    priors : Priors
+    scaling : Scaling
+    clusters : Clusters
+        Labels and, in canonical order, codes; no label for a single-level model.
+    order : ndarray of int, shape (n_rows,)
+        Row of the table at each canonical position.
+    y : ndarray, shape (n_rows, p)
+        Responses on the standardised scale, in canonical order, NaN for missing cells.
+    x, z : ndarray, shapes (n_rows, q), (n_rows, r)
+        Likewise.
+    patterns : Patterns
+        Of y.
+    """
+
+    formulas: tuple[Formula, ...]
+    layout: Layout
+    priors: priors.Priors
+    scaling: scaling.Scaling
+    clusters: Clusters
+    order: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
+    z: np.ndarray
+    patterns: Patterns
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters, J; 0 for a single-level model."""
+        return len(self.clusters.labels)
+
+
+def specify(
+    formulas: str | Sequence[str],
+    frame: pd.DataFrame,
+    families: Mapping[str, str] | None = None,
+    given_priors: priors.Priors | Mapping[str, Any] | None = None,
+) -> Specification:
+    """Turn what the analyst wrote into a specification.
+
+    Parameters
+    ----------
+    formulas : str or sequence of str
+        One formula for all responses, or several, each with its own covariates and random effects.
+    frame : pandas.DataFrame, n_rows rows
+    families : mapping of str to str, optional
+        Family of a response; all are ``"gaussian"``.
+    given_priors : Priors or mapping, optional
+        See `jmimpute.specification.priors.resolve`.
+
+    Returns
+    -------
+    Specification
+
+    Raises
+    ------
+    FormulaError, TableError, PriorError
+        See `jmimpute.specification.checks`.
+    """
+    parsed = _parse_all(formulas, list(frame.columns))
+    responses = tuple(name for formula in parsed for name in formula.responses)
+    checks.check_families(dict(families or {}), responses)
+    checks.check_covariates(frame, parsed)
+    y = np.column_stack([numeric(frame, name) for name in responses])
+    for name, values in zip(responses, y.T, strict=True):
+        checks.check_response(name, values)
+    clusters = cluster_codes.code(frame, next((f.cluster for f in parsed if f.cluster), None))
+    checks.check_clusters(clusters)
+    covariates = list(dict.fromkeys(name for formula in parsed for name in formula.columns))
+    rows = order.canonical(frame, clusters.codes, [*responses, *covariates])
+    y = y[rows]
+    layout, x, z = _designs(parsed, responses, frame[covariates].iloc[rows])
+    scales = scaling.find(y, x, z, layout)
+    y = (y - scales.center) / scales.scale
+    return Specification(
+        formulas=tuple(parsed),
+        layout=layout,
+        priors=priors.resolve(given_priors),
+        scaling=scales,
+        clusters=Clusters(clusters.name, clusters.labels, clusters.codes[rows]),
+        order=rows,
+        y=y,
+        x=x @ scales.x_transform,
+        z=z @ scales.z_transform,
+        patterns=patterns.find(y),
+    )
+
+
+def _parse_all(formulas: str | Sequence[str], columns: list[str]) -> list[Formula]:
+    texts = [formulas] if isinstance(formulas, str) else list(formulas)
+    if not texts:
+        raise FormulaError("No formula was given. Write one such as 'y1 + y2 ~ x + (1 | cluster)'.")
+    parsed = [parse(text, columns) for text in texts]
+    checks.check_roles(parsed, columns)
+    return parsed
+
+
+def _designs(formulas: list[Formula], responses: tuple[str, ...], frame: pd.DataFrame) -> tuple[Layout, np.ndarray, np.ndarray]:
+    """Evaluate both sides of every formula and put the columns of all responses side by side."""
+    fixed: dict[str, tuple[str, ...]] = {}
+    random: dict[str, tuple[str, ...]] = {}
+    columns: dict[str, dict[str, np.ndarray]] = {"x": {}, "z": {}}
+    for formula in formulas:
+        for role, side, part, target in (
+            ("x", formula.common, "fixed part", fixed),
+            ("z", formula.random, "random part", random),
+        ):
+            built = design(side, frame) if side else Design(np.empty((len(frame), 0)), ())
+            checks.check_design(built, formula, part)
+            if role == "z":
+                checks.check_random(formula, built)
+            checks.check_names(built, columns[role], formula)
+            columns[role].update(zip(built.names, built.matrix.T, strict=True))
+            target.update(dict.fromkeys(formula.responses, built.names))
+        checks.check_fixed(formula, Design(np.empty((0, 0)), fixed[formula.responses[0]]))
+    layout = lay_out(responses, fixed, random)
+    return layout, _stack(columns["x"], layout.covariates, len(frame)), _stack(columns["z"], layout.random, len(frame))
+
+
+def _stack(columns: dict[str, np.ndarray], names: tuple[str, ...], n_rows: int) -> np.ndarray:
+    return np.column_stack([columns[name] for name in names]) if names else np.empty((n_rows, 0))

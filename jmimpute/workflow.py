@@ -1,0 +1,138 @@
+"""The main job from files to files: model, fit, judge, impute, analyse, and leave everything in one folder."""
+
+import json
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from jmimpute.case import Case
+from jmimpute.errors import ExchangeError
+
+if TYPE_CHECKING:
+    from jmimpute.fit import Fit
+    from jmimpute.imputations import Imputations
+
+SUFFIXES = (".csv", ".parquet")
+
+
+def read_data(path: str | Path) -> pd.DataFrame:
+    """Read a CSV or parquet file.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.csv`` (numbers are read to the last bit) or ``.parquet``.
+
+    Raises
+    ------
+    ExchangeError
+        If it cannot be read, or is of another kind.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ExchangeError(f"{path} is neither a .csv nor a .parquet file. Convert it to one of these.")
+    try:
+        return pd.read_csv(path, float_precision="round_trip") if path.suffix == ".csv" else pd.read_parquet(path)
+    except Exception as error:
+        raise ExchangeError(f"The data file {path} cannot be read: {error}") from error
+
+
+def run(
+    case: Case,
+    data: pd.DataFrame,
+    out: str | Path,
+    *,
+    suffix: str = ".csv",
+    m: int | None = None,
+    seed: int | None = None,
+    progressbar: bool = True,
+    say: Callable[[str], None] = print,
+) -> "Imputations":
+    """Do the whole job and write the results.
+
+    Parameters
+    ----------
+    case : Case
+    data : pandas.DataFrame
+    out : str or Path
+        Folder, made if it is not there.
+    suffix : {".csv", ".parquet"}
+        Format of the imputed table.
+    m : int, optional
+        Number of imputations, instead of the one in the case.
+    seed : int, optional
+    progressbar : bool
+    say : callable
+        Told what an analyst wants to read on the way.
+
+    Returns
+    -------
+    Imputations
+    """
+    from jmimpute.model import JointModel
+
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    model = JointModel(case.model.formulas, data, priors=case.priors())
+    say(f"{case.title}\n\n{model}\n")
+    sampling = case.sampling
+    fit = model.fit(
+        sampling.draws,
+        sampling.tune,
+        sampling.chains,
+        target_accept=sampling.target_accept,
+        random_seed=seed,
+        progressbar=progressbar,
+    )
+    say(f"{fit.diagnostics()}\n")
+    fit.save(out / "fit")
+    fit.summary().to_csv(out / "posterior_summary.csv")
+    imputations = fit.impute(case.imputation.m if m is None else m, progressbar=progressbar)
+    _write_imputations(imputations, out, suffix)
+    written = ["fit/", "posterior_summary.csv", "imputations/", f"imputed{suffix}", "imputed.png"]
+    if case.analysis is not None:
+        pooled = imputations.analyze(case.analysis.formula, family=case.analysis.family, reml=case.analysis.reml).pool()
+        say(f"{case.analysis.formula}\n{pooled}\n")
+        pooled.table.to_csv(out / "pooled.csv", index=False)
+        pooled.random_effects.to_csv(out / "pooled_random_effects.csv", index=False)
+        written += ["pooled.csv", "pooled_random_effects.csv"]
+    _write_manifest(case, fit, imputations, out, written)
+    say(f"Written to {out}/: {', '.join([*written, 'manifest.json'])}")
+    return imputations
+
+
+def _write_imputations(imputations: "Imputations", out: Path, suffix: str) -> None:
+    from jmimpute.plots import density
+
+    imputations.save(out / "imputations")
+    long = imputations.long(original=True)
+    if suffix == ".csv":
+        long.to_csv(out / "imputed.csv", index=False)
+    else:
+        long.to_parquet(out / "imputed.parquet", index=False)
+    if imputations.columns:
+        density(imputations).savefig(out / "imputed.png", dpi=150)
+
+
+def _write_manifest(case: Case, fit: "Fit", imputations: "Imputations", out: Path, written: list[str]) -> None:
+    """Record what was done, with what, and where it is."""
+    import msgspec
+
+    diagnostics = fit.diagnostics()
+    content: dict[str, Any] = {
+        "title": case.title,
+        "case": msgspec.to_builtins(case),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        **imputations.provenance,
+        "m": imputations.m,
+        "converged": diagnostics.ok,
+        "diagnostics": list(diagnostics.messages),
+        "missing_cells": {name: len(imputations.rows(name)) for name in imputations.columns},
+        "files": written,
+    }
+    (out / "manifest.json").write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")

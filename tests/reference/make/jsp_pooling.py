@@ -1,0 +1,50 @@
+"""Take the numbers of `tests/reference/jsp_pooling.json` out of the full reference results of R.
+
+Run from anywhere: ``python tests/reference/make/jsp_pooling.py``. The full results (``../shared/reference``) were
+computed by R from five completed data sets; this keeps the fits of two models and what mitml and mice pool from them.
+"""
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+SOURCE = ROOT.parent / "shared" / "reference" / "jsp_c1_pooling_m5.json"
+TARGET = ROOT / "tests" / "reference" / "jsp_pooling.json"
+
+
+def main() -> None:
+    """Write the file."""
+    full = json.loads(SOURCE.read_text())
+    result = {"origin": origin(full), "models": {name: model(full, name) for name in ("lm1", "me1")}}
+    TARGET.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def origin(full: dict) -> dict:
+    """Say what the numbers were computed from, and by what."""
+    return {
+        "data": "JSPmiss of R package mitml, five completed data sets by " + full["imputation_call"],
+        "software": full["packages"] | {"R": full["r_version"]},
+        "seed": full["seed"],
+        "definitions": full["definitions"],
+        "made_by": "tests/reference/make/jsp_pooling.py",
+    }
+
+
+def model(full: dict, name: str) -> dict:
+    """Fits and pooled results of one model."""
+    fits = list(full["per_imputation"][name].values())
+    pooled = full["pooled_mitml"]
+    return {
+        "call": full["models"][name],
+        "terms": list(fits[0]["coef"]),
+        "coef": [list(fit["coef"].values()) for fit in fits],
+        "vcov": [fit["vcov"]["values"] for fit in fits],
+        "variances": [[row["vcov"] for row in fit.get("variance_components", [])] for fit in fits],
+        "mitml": {key: pooled[key] for key in pooled if key.split("_df.com")[0] == name},
+        "mitml_confint_95": full["confint_95_mitml"][name],
+        "mice": full["pooled_mice"][name],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Answers of `inspect` on tables small enough to work out by hand."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from jmimpute.errors import TableError
+from jmimpute.inspection import inspect
+
+NAN = np.nan
+
+
+def small():
+    """Six rows in clusters a, a, a, b, b, c."""
+    return pd.DataFrame(
+        {
+            "school": ["a", "a", "a", "b", "b", "c"],
+            "x": [1.0, 2.0, NAN, 3.0, 5.0, 4.0],
+            "passed": [True, None, False, True, True, None],
+            "size": [10.0, 10.0, NAN, NAN, NAN, 30.0],
+            "year": [2020] * 6,
+        },
+        index=[5, 5, 7, 8, 9, 1],
+    )
+
+
+def as_given(kind):
+    """Return the small table as pandas, polars or pyarrow; the latter two with nulls, not NaN."""
+    if kind == "pandas":
+        return small()
+    table = pl.from_pandas(small().reset_index(drop=True), nan_to_null=True)
+    return table if kind == "polars" else table.to_arrow()
+
+
+@pytest.fixture(params=["pandas", "polars", "pyarrow"])
+def found(request):
+    return inspect(as_given(request.param), cluster="school")
+
+
+def test_variables(found):
+    table = found.variables
+    assert list(table.index) == ["school", "x", "passed", "size", "year"]
+    assert list(table["kind"]) == ["text", "numeric", "boolean", "numeric", "numeric"]
+    assert list(table["n_missing"]) == [0, 1, 2, 3, 0]
+    np.testing.assert_allclose(table["percent_missing"], [0, 100 / 6, 100 / 3, 50, 0])
+    assert list(table["level"]) == [2, 1, 1, 2, 2]
+    assert list(table["sporadic"]) == [0, 1, 1, 1, 0]
+    assert list(table["systematic"]) == [0, 0, 1, 1, 0]
+
+
+def test_icc_is_that_of_the_analysis_of_variance(found):
+    # x: MSB = 7.5 / 2, MSW = 2.5 / 2, n0 = (5 - 9 / 5) / 2 = 1.6, so (3.75 - 1.25) / (3.75 + 0.6 * 1.25).
+    icc = found.variables["icc"]
+    assert icc["x"] == pytest.approx(2.5 / 4.5)
+    assert icc["size"] == pytest.approx(1)
+    assert icc[["school", "passed", "year"]].isna().all(), "not numeric, or without variance"
+
+
+def test_patterns_are_sorted_and_counted(found):
+    assert list(found.patterns.columns) == ["x", "passed", "size"]
+    assert list(found.patterns.index) == [2, 2, 1, 1]
+    assert found.patterns.to_numpy().tolist() == [
+        [True, True, False],
+        [True, False, True],
+        [True, True, True],
+        [False, True, False],
+    ]
+
+
+def test_kinds_and_sizes_by_cluster(found):
+    assert found.kinds.index.name == "school" and list(found.kinds.index) == ["a", "b", "c"]
+    assert found.kinds.to_dict("list") == {
+        "x": ["sporadic", "complete", "complete"],
+        "passed": ["sporadic", "complete", "systematic"],
+        "size": ["sporadic", "systematic", "complete"],
+        "year": ["complete"] * 3,
+    }
+    assert found.cluster_sizes.to_dict() == {"a": 3, "b": 2, "c": 1}
+    assert found.n_rows == 6 and found.notes == ("year: constant, every observed value is 2020.",)
+
+
+def test_one_observed_value_makes_a_cluster_sporadic():
+    table = pd.DataFrame({"g": ["a"] * 10 + ["b"] * 2, "x": [1.0] + [NAN] * 9 + [2.0, 3.0]})
+    assert list(inspect(table, cluster="g").kinds["x"]) == ["sporadic", "complete"]
+
+
+def test_without_clusters_there_are_no_levels():
+    found = inspect(small())
+    assert list(found.variables.columns) == ["kind", "n_missing", "percent_missing"]
+    assert found.kinds is None and found.cluster_sizes is None and found.cluster is None
+
+
+def test_complete_table_has_one_pattern():
+    found = inspect(pd.DataFrame({"x": [1, 2]}))
+    assert found.patterns.shape == (1, 0) and list(found.patterns.index) == [2]
+    assert "       2  100.0  nothing" in str(found)
+    assert "table" in found._repr_html_()
+
+
+def test_kinds_of_columns():
+    table = pd.DataFrame(
+        {
+            "decimal": [Decimal("1.5"), None],
+            "integer": pd.array([1, None], dtype="Int64"),
+            "truth": pd.array([True, None], dtype="boolean"),
+            "nominal": pd.Categorical(["u", None]),
+            "ordinal": pd.Categorical(["u", None], ordered=True),
+            "day": [date(2020, 1, 1), None],
+            "instant": pd.to_datetime(["2020-01-01", None]),
+            "list": [[1], [2]],
+            "mixed": [1, "a"],
+            "nothing": [None, None],
+        }
+    )
+    kinds = inspect(table).variables["kind"]
+    expected = "numeric numeric boolean categorical ordered date date other other other"
+    assert list(kinds) == expected.split()
+
+
+def test_notes_name_infinite_empty_and_undecided_columns():
+    table = pd.DataFrame(
+        {
+            "g": [1, 1, 2],
+            "x": [np.inf, 1.0, -np.inf],
+            "none": [NAN] * 3,
+            "single": [1.0, NAN, 2.0],
+            "list": [[1], [2], [3]],
+        }
+    )
+    found = inspect(table, cluster="g")
+    assert found.notes == (
+        "x: infinite values in 2 row(s), counted from 0: 0, 2.",
+        "none: no value is observed.",
+        "single: level not known, no cluster has two values to compare.",
+        "list: level not known, no cluster has two values to compare.",
+    )
+    assert found.variables["level"].isna().to_dict() == {
+        "g": False,
+        "x": False,
+        "none": True,
+        "single": True,
+        "list": True,
+    }
+    assert found.variables["icc"].isna().all()
+    assert "constant" not in str(found)
+
+
+def test_negative_icc_is_reported_as_it_is():
+    table = pd.DataFrame({"g": ["a", "a", "b", "b"], "x": [0.0, 2.0, 0.0, 2.0]})
+    assert inspect(table, cluster="g").variables.loc["x", "icc"] == pytest.approx(-1)  # (0 - 2) / (0 + 1 * 2)
+
+
+def test_text_is_at_most_100_columns_wide_and_says_what_it_leaves_out():
+    rng = np.random.default_rng(1)
+    values = np.where(rng.random((400, 12)) < 0.3, NAN, rng.normal(size=(400, 12)))
+    table = pd.DataFrame(values, columns=[f"a very long name of a column, number {i}" for i in range(12)])
+    table["n_rows"] = np.where(rng.random(400) < 0.5, NAN, 1.0)
+    found = inspect(table.assign(g=np.arange(400) % 7), cluster="g")
+    lines = str(found).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0] == "400 rows, 14 columns; 7 clusters (g) of 57 to 58 rows, median 57"
+    assert f"Missing-data patterns: {len(found.patterns)}, the commonest 10 shown" in lines
+    assert found._repr_html_().count("<tr>") >= 10
+
+
+def test_html_escapes_names():
+    html = inspect(pd.DataFrame({"<b>": [1.0, 1.0]}))._repr_html_()
+    assert "<b>" not in html and "&lt;b&gt;: constant" in html
+
+
+@pytest.mark.parametrize(
+    ("table", "cluster", "message"),
+    [
+        (pd.DataFrame({"x": []}), None, "empty"),
+        (pd.DataFrame([[1, 2]], columns=["x", "x"]), None, "more than one column named 'x'"),
+        (pd.DataFrame({"x": [1], "g": [1]}), "h", "no column 'h'.*Choose 'x' or 'g'"),
+        (pd.DataFrame({"x": range(4), "g": ["a", None, "b", None]}), "g", "2 row.*1, 3"),
+        ([1, 2], None, "not a table"),
+    ],
+)
+def test_unusable_tables_are_refused(table, cluster, message):
+    with pytest.raises(TableError, match=message):
+        inspect(table, cluster=cluster)

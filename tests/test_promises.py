@@ -1,0 +1,306 @@
+"""What the package promises of itself: layers, a light import, documentation, small files, and a README that runs."""
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from numpydoc.validate import validate
+
+import jmimpute as jm
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "jmimpute"
+
+# Layers
+
+
+STAGES = ("table", "specification", "graph", "sampling", "imputation", "analysis", "plots", "cli")
+FOUNDATIONS = {"errors", "names", "progress"}
+OBJECTS = {"model", "fit", "imputations"}
+#: Modules beside the stages, and what they may import apart from errors, names and progress.
+BESIDE = {"inspection": {"table"}, "datasets": {"table"}}
+#: Data and the scripts that made them; `__init__` hands names on late and has a test of its own.
+EXEMPT = {"data", "__init__"}
+
+
+def part_of(name):
+    """The stage, object or foundation that `jmimpute.a.b` belongs to; `__init__` for the package itself."""
+    pieces = name.split(".")
+    return pieces[1] if len(pieces) > 1 else "__init__"
+
+
+def imports(path):
+    """Parts of the package that a module imports, at its top or within functions, except for type checkers only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    checked_only = {
+        node
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
+        for statement in branch.body
+        for node in ast.walk(statement)
+    }
+    found = {}
+    for node in ast.walk(tree):
+        if node in checked_only:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import in line {node.lineno}"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == "jmimpute":
+                found.setdefault(part_of(name), node.lineno)
+    return found
+
+
+def allowed(part):
+    if part in FOUNDATIONS:
+        return FOUNDATIONS
+    if part in OBJECTS or part == "cli":
+        return {*STAGES[:-1], *FOUNDATIONS, *OBJECTS, *BESIDE, "__init__"}
+    if part in BESIDE:
+        return {*BESIDE[part], *FOUNDATIONS, part}
+    return {*STAGES[: STAGES.index(part) + 1], *FOUNDATIONS}
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def violations(path, package=PACKAGE):
+    """Imports that point the wrong way, as texts."""
+    part = path.relative_to(package).parts[0].removesuffix(".py")
+    if part in EXEMPT:
+        return []
+    return [f"line {line}: {part} imports {other}" for other, line in imports(path).items() if other not in allowed(part)]
+
+
+def test_every_part_has_its_place():
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
+    assert parts - EXEMPT <= {*STAGES, *FOUNDATIONS, *OBJECTS, *BESIDE}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_upstream(path):
+    assert violations(path) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "count"),
+    [
+        ("table/a.py", "from jmimpute.errors import TableError\nfrom jmimpute.table import b", 0),
+        ("table/a.py", "from jmimpute.specification.priors import lkj", 1),
+        ("table/a.py", "def f():\n    from jmimpute import specification", 1),
+        ("table/a.py", "import jmimpute.graph.likelihood as l", 1),
+        ("table/a.py", "import jmimpute", 1),
+        ("sampling/a.py", "from jmimpute.fit import Fit", 1),
+        ("sampling/a.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from jmimpute.fit import Fit", 0),
+        ("plots/a.py", "from jmimpute.table.reading import read\nfrom jmimpute.cli import main", 1),
+        ("errors.py", "from jmimpute.table.reading import read", 1),
+        ("inspection.py", "from jmimpute.table.reading import read\nfrom jmimpute.specification import priors", 1),
+        ("fit.py", "from jmimpute.model import JointModel\nfrom jmimpute.plots import trace", 0),
+        ("cli.py", "import jmimpute as jm\nfrom jmimpute.fit import Fit", 0),
+    ],
+)
+def test_imports_that_point_the_wrong_way_are_seen(tmp_path, file, text, count):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    assert len(violations(path, tmp_path)) == count
+
+
+# Importing
+
+
+HEAVY = {
+    *("numpy", "pandas", "scipy", "pymc", "pytensor", "numba", "nutpie", "arviz", "arviz_stats", "xarray", "matplotlib"),
+    *("statsmodels", "formulae", "narwhals", "polars", "pyarrow", "rich", "cyclopts", "h5netcdf"),
+}
+
+
+def run(code):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    return json.loads(done.stdout)
+
+
+def test_importing_loads_nothing_heavy():
+    loaded = run("import jmimpute, sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))")
+    assert "jmimpute" in loaded
+    assert HEAVY.isdisjoint(loaded)
+
+
+def test_a_model_needs_neither_pymc_nor_plots():
+    """Until a graph is asked for, the slow libraries stay out."""
+    loaded = run("import jmimpute, sys, json; jmimpute.JointModel, jmimpute.Fit; print(json.dumps(sorted(sys.modules)))")
+    assert {"pymc", "pytensor", "matplotlib", "statsmodels", "nutpie", "arviz", "rich"}.isdisjoint(loaded)
+
+
+def test_importing_takes_no_time():
+    timed = (
+        "import time, numpy, pandas; start = time.perf_counter(); import jmimpute; jmimpute.errors; "
+        "print(time.perf_counter() - start)"
+    )
+    assert min(run(timed) for _ in range(4)) < 0.5
+
+
+# Names and documentation
+
+
+def test_dir_lists_the_public_names():
+    assert set(jm.__all__) <= set(dir(jm))
+    assert jm.__all__ == sorted(jm.__all__, key=str)
+    assert len(set(jm.__all__)) == len(jm.__all__)
+    with pytest.raises(AttributeError, match="'jmimpute' has no attribute 'nothing'"):
+        jm.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", jm.__all__)
+def test_public_names_resolve_and_are_documented(name):
+    value = getattr(jm, name)
+    assert (inspect.getdoc(value) or "").strip()
+    assert name in vars(jm), "a name is looked up once"
+
+
+def test_every_public_name_has_a_home_in_the_index():
+    from jmimpute import _HOMES, _MODULES
+
+    assert sorted([*_HOMES, *_MODULES]) == sorted(jm.__all__)
+
+
+def documented():
+    """Qualified names of all public functions, classes, methods and properties that an analyst meets."""
+    from jmimpute.inspection import Inspection
+    from jmimpute.sampling.diagnostics import Diagnostics
+    from jmimpute.specification import priors
+
+    values = [getattr(jm, name) for name in jm.__all__]
+    for module in (jm.datasets, jm.plots, priors):
+        values += [
+            value
+            for name, value in vars(module).items()
+            if not name.startswith("_") and inspect.isfunction(value) and value.__module__.startswith("jmimpute")
+        ]
+    values += [getattr(jm.plots, name) for name in getattr(jm.plots, "__all__", ())]
+    values = [value for value in [*values, Inspection, Diagnostics] if not inspect.ismodule(value)]
+    found = set()
+    for value in values:
+        place = f"{value.__module__}.{value.__qualname__}"
+        found.add(place)
+        if inspect.isclass(value):
+            for name, member in vars(value).items():
+                if not name.startswith("_") and (inspect.isfunction(member) or hasattr(member, "__doc__")):
+                    if inspect.isfunction(member) or isinstance(member, property) or hasattr(member, "func"):
+                        found.add(f"{place}.{name}")
+    return sorted(found)
+
+
+#: Missing docstring or summary, and everything about parameters that do not fit the signature.
+CODES = {"GL08", "SS01", "SS05", "PR01", "PR02", "PR03", "PR05", "PR10", "RT02"}
+
+
+@pytest.mark.parametrize("name", documented())
+def test_documentation_fits_the_signature(name):
+    errors = [(code, text) for code, text in validate(name)["errors"] if code in CODES - {"SS05", "RT02"}]
+    assert errors == []
+
+
+def test_documentation_covers_the_objects():
+    names = documented()
+    for name in ("model.JointModel.fit", "model.JointModel.pymc", "fit.Fit.posterior", "imputations.Imputations.complete"):
+        assert f"jmimpute.{name}" in names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_says_what_it_is(path):
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert text and len(text.split()) >= 4
+
+
+def test_every_error_is_caught_by_the_base():
+    for name, value in vars(jm.errors).items():
+        if inspect.isclass(value):
+            base = jm.errors.JMImputeWarning if name.endswith("Warning") else jm.errors.JMImputeError
+            assert issubclass(value, base), name
+
+
+# Files
+
+
+SOURCES = [path for folder in ("jmimpute", "tests", "benchmarks", "scripts") for path in (ROOT / folder).rglob("*.py")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_can_be_read_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+UNSAFE = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+UNSAFE_NAMES = {"to_pickle", "read_pickle", "allow_pickle", "eval", "exec", "__import__"}
+
+
+def unsafe(path):
+    """Imports and calls that could run code from a file, as texts."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] in UNSAFE]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in UNSAFE:
+            found.append(node.module)
+        elif isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+            found += [called] if called in UNSAFE_NAMES else []
+            found += [word.arg for word in node.keywords if word.arg in UNSAFE_NAMES]
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_is_pickled_or_evaluated(path):
+    assert unsafe(path) == []
+
+
+def test_pickles_are_seen(tmp_path):
+    path = tmp_path / "a.py"
+    path.write_text("def f():\n    from pickle import load\n    import dill as d\n    x.to_pickle('a')\n    np.load(a, allow_pickle=True)")
+    assert sorted(unsafe(path)) == ["allow_pickle", "dill", "pickle", "to_pickle"]
+
+
+# README
+
+
+def blocks(text):
+    """Python blocks of a Markdown text."""
+    return re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_blocks_are_found():
+    assert blocks("# A\n```python\nx = 1\n```\n```bash\nls\n```\n```python\nx += 1\n```\n") == ["x = 1\n", "x += 1\n"]
+
+
+@pytest.mark.sampling
+@pytest.mark.filterwarnings("ignore::jmimpute.errors.JMImputeWarning")
+def test_readme_runs(tmp_path, monkeypatch):
+    found = blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+    if not found:
+        pytest.skip("README.md has no Python block yet")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    namespace = {"__name__": "readme"}
+    for k, block in enumerate(found):
+        exec(compile(block, f"README.md, Python block {k + 1}", "exec"), namespace)
+
+
+def test_modules_are_importable():
+    for path in MODULES:
+        if "data" not in path.relative_to(PACKAGE).parts:
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            importlib.import_module(name)
