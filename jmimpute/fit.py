@@ -202,7 +202,8 @@ def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | 
 
     if sampler not in SAMPLERS:
         raise SamplingError(f"There is no sampler {sampler!r}: choose {options(SAMPLERS)}.")
-    seed = np.random.SeedSequence(random_seed).entropy
+    entropy: Any = np.random.SeedSequence(random_seed).entropy
+    seed = int(entropy)
     if sampler in ("auto", "compiled"):
         posterior, sample_stats = _compiled(model, settings, seed)
     else:
@@ -210,14 +211,14 @@ def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | 
 
         posterior, sample_stats = sample(model.collapsed, model.specification.layout, settings, sampler, seed)
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sample_stats})
-    result = Fit(model, tree, int(seed), {"sampler": sampler, **asdict(settings)})
+    result = Fit(model, tree, seed, {"sampler": sampler, **asdict(settings)})
     diagnostics = result.diagnostics()
     if not diagnostics.ok:
         warnings.warn(" ".join(diagnostics.messages), ConvergenceWarning, stacklevel=3)
     return result
 
 
-def _compiled(model: JointModel, settings: Settings, seed: Any) -> tuple[xr.Dataset, xr.Dataset]:
+def _compiled(model: JointModel, settings: Settings, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
     """Sample with the compiled sampler."""
     from jmimpute.sampling import chains, laplace, target
     from jmimpute.sampling.posterior import to_posterior, to_sample_stats

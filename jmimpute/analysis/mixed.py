@@ -1,9 +1,8 @@
 """The gaussian mixed model with one grouping factor, by profiled (restricted) likelihood.
 
-The same estimator as lme4's ``lmer``, reduced to cluster sums, so that an evaluation costs the same for a hundred rows
-a cluster as for a million. It stands here because statsmodels' MixedLM stops away from the optimum in half of simulated
-data sets with a random slope, half of the time with ``converged=True``, and its standard errors differ from lme4's by
-up to some percent.
+The same estimator as lme4's ``lmer``, reduced to cluster sums, so that an evaluation costs the same for a hundred rows a
+cluster as for a million. It stands here because statsmodels' MixedLM stops short of the maximum, claiming convergence,
+where a covariate with a random slope is not centred (``benchmarks/mixed_models.py``).
 """
 
 from dataclasses import dataclass

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 RHAT_LIMIT = 1.01  # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021)
+RHAT_LIMIT_FEW_DRAWS = 1.05  # with few independent draws R-hat exceeds 1.01 by chance
 ESS_PER_CHAIN = 100
 PARAMETERS = (names.BETA, names.OMEGA_E, names.OMEGA_U)
 
@@ -92,15 +93,16 @@ def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics
     findings = []
     if n_chains == 1:
         findings.append("One chain only: convergence cannot be judged by comparing chains. Run at least 4.")
-    disagreeing = table.index[~(table["r_hat"] <= RHAT_LIMIT)]
+    scarce = ~(table[["ess_bulk", "ess_tail"]].min(axis=1) >= limit)
+    disagreeing = table.index[~(table["r_hat"] <= scarce.map({True: RHAT_LIMIT_FEW_DRAWS, False: RHAT_LIMIT}))]
     if len(disagreeing):
         findings.append(
-            f"Chains disagree (R-hat above {RHAT_LIMIT}) for {some(disagreeing)}. Do not use these draws: increase tune and "
+            f"Chains disagree (R-hat {table.loc[disagreeing, 'r_hat'].max():.3f}) for {some(disagreeing)}. Do not use these draws: increase tune and "
             "draws; if it stays, the data may not identify the parameter (few clusters, a random slope too many)."
         )
-    scarce = table.index[~(table[["ess_bulk", "ess_tail"]].min(axis=1) >= limit)]
-    if len(scarce):
-        findings.append(f"Too few independent draws (effective sample size below {limit}) for {some(scarce)}. Increase draws.")
+    if scarce.any():
+        few = table.index[scarce]
+        findings.append(f"Too few independent draws (effective sample size below {limit}) for {some(few)}. Increase draws.")
     divergences = int(sample_stats["diverging"].sum())
     if divergences:
         findings.append(

@@ -55,11 +55,28 @@ class InverseWishart:
     scale: float | tuple[tuple[float, ...], ...]
 
     def degrees(self, dim: int) -> float:
-        """Degrees of freedom for a matrix of dimension `dim`."""
+        """Degrees of freedom.
+
+        Parameters
+        ----------
+        dim : int
+            Dimension of the covariance matrix.
+        """
         return float(dim if self.df is None else self.df)
 
     def scale_matrix(self, dim: int) -> np.ndarray:
-        """Scale matrix, shape (dim, dim), on the original scale."""
+        """Scale matrix, shape (dim, dim), on the original scale.
+
+        Parameters
+        ----------
+        dim : int
+            Dimension of the covariance matrix.
+
+        Raises
+        ------
+        PriorError
+            If a matrix of another shape was given.
+        """
         scale = np.asarray(self.scale, dtype=float)
         matrix = scale * np.eye(dim) if scale.ndim == 0 else scale
         if matrix.shape != (dim, dim):
@@ -207,7 +224,12 @@ def resolve(priors: Priors | Mapping[str, Any] | None) -> Priors:
 
 
 def to_record(priors: Priors) -> dict[str, Any]:
-    """Write priors as plain numbers and texts, for JSON."""
+    """Write priors as plain numbers and texts, for JSON.
+
+    Parameters
+    ----------
+    priors : Priors
+    """
     return {
         field.name: {"prior": type(getattr(priors, field.name)).__name__, **asdict(getattr(priors, field.name))}
         for field in fields(priors)
@@ -216,6 +238,10 @@ def to_record(priors: Priors) -> dict[str, Any]:
 
 def from_record(record: Mapping[str, Any]) -> Priors:
     """Read what `to_record` wrote.
+
+    Parameters
+    ----------
+    record : mapping
 
     Raises
     ------

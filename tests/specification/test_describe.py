@@ -54,7 +54,9 @@ def test_exact_text():
 
 def test_exact_text_of_a_single_level():
     chosen = {"beta": jm.priors.flat(), "Omega_e": jm.priors.inverse_wishart(3, 2)}
-    assert str(jm.JointModel("a ~ x", table(), priors=chosen)) == """\
+    assert (
+        str(jm.JointModel("a ~ x", table(), priors=chosen))
+        == """\
 Joint model of 1 response(s), 8 rows
 
 Level 1:
@@ -70,6 +72,7 @@ Missing cells:
 
 Note:
   2 row(s) have no observed response; they are imputed and do not inform the parameters."""
+    )
 
 
 def test_no_missing_cell_is_worth_a_note():

@@ -140,7 +140,7 @@ CODE = [
     "y1 ~ Path('{file}').touch()",
     "y1 ~ x + frame.to_csv('{file}')",
     "y1 ~ pd.DataFrame.to_csv(frame, '{file}')",
-    "y1 ~ eval('open(\"{file}\", \"w\")')",
+    'y1 ~ eval(\'open("{file}", "w")\')',
     "y1 ~ builtins.eval('open(1)')",
     "y1 ~ `open`('{file}', 'w')",
     "y1 ~ np.asarray(x).tofile('{file}')",
@@ -169,5 +169,7 @@ def test_the_guard_of_this_module_would_notice(tmp_path):
 
     file = tmp_path / "made"
     with pytest.raises(Exception):  # noqa: B017 - what it raises does not matter
-        design_matrices(f"open('{file}', 'w')", pd.DataFrame({"x": [1.0, 2.0]}), extra_namespace={"open": lambda *_: file.touch()})
+        design_matrices(
+            f"open('{file}', 'w')", pd.DataFrame({"x": [1.0, 2.0]}), extra_namespace={"open": lambda *_: file.touch()}
+        )
     assert file.exists()

@@ -57,6 +57,8 @@ def test_infinite_values_are_refused_with_their_rows():
 
 def test_incomplete_columns_are_refused_with_the_first_rows():
     frame = pd.DataFrame({"a": [NAN, 1, NAN, NAN, NAN, NAN, NAN]})
-    with pytest.raises(TableError, match=r"'a' is a key but has missing values in 6 row.* 0, 2, 3, 4, 5 and 1 more\. Fill it\."):
+    with pytest.raises(
+        TableError, match=r"'a' is a key but has missing values in 6 row.* 0, 2, 3, 4, 5 and 1 more\. Fill it\."
+    ):
         require_complete(frame, "a", "a key", "Fill it.")
     require_complete(frame.iloc[[1]], "a", "a key", "Fill it.")
