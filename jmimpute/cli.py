@@ -1,6 +1,7 @@
 """`jmimpute demo | inspect | run`: the main job from a terminal."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -87,10 +88,16 @@ def run(
     do(read_case(model), read_data(data), out, suffix=suffix, m=imputations, seed=seed, progressbar=progress)
 
 
-def main() -> None:
-    """Run the command line; what went wrong is told in one message, without a traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what went wrong is told in one message, without a traceback.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process if not given.
+    """
     try:
-        app()
+        app(arguments)
     except JMImputeError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -10,6 +10,7 @@ import pytest
 
 import jmimpute as jm
 from jmimpute.errors import ConvergenceWarning, ExchangeError, ImputationError
+from jmimpute.imputation.schedule import schedule
 from jmimpute.table.reading import read
 
 pytestmark = pytest.mark.sampling
@@ -76,6 +77,24 @@ def same(first, second):
     else:
         assert first.column_names == second.column_names
         assert first.to_pydict() == second.to_pydict()
+
+
+# Which draw each imputation uses
+
+
+@pytest.mark.parametrize(("n_chains", "n_draws"), [(1, 1), (1, 7), (2, 100), (3, 64), (4, 1000)])
+def test_every_imputation_has_a_draw_of_its_own(n_chains, n_draws):
+    pairs = schedule(n_chains * n_draws, n_chains, n_draws)
+    assert sorted(pairs) == [(chain, draw) for chain in range(n_chains) for draw in range(n_draws)]
+    for m in range(1, min(len(pairs), 30)):
+        assert schedule(m, n_chains, n_draws) == pairs[:m], "the first do not depend on how many there are"
+    assert [chain for chain, _ in pairs[:n_chains]] == list(range(n_chains)), "chains take turns"
+
+
+def test_draws_are_far_apart():
+    for m in (4, 8, 16, 64):
+        draws = sorted(draw for chain, draw in schedule(2 * m, 2, 1000) if chain == 0)
+        assert np.diff(draws).min() > 1000 / m / 2.5
 
 
 # One completed table

@@ -86,34 +86,51 @@ def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics
     -------
     Diagnostics
     """
-    present = tuple(name for name in PARAMETERS if name in posterior)
-    table = summarise(posterior, present).sort_values("r_hat", ascending=False)
+    table = summarise(posterior, tuple(name for name in PARAMETERS if name in posterior))
+    table = table.sort_values("r_hat", ascending=False)
     n_chains, n_draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
-    limit = ESS_PER_CHAIN * n_chains
-    findings = []
-    if n_chains == 1:
-        findings.append("One chain only: convergence cannot be judged by comparing chains. Run at least 4.")
-    scarce = ~(table[["ess_bulk", "ess_tail"]].min(axis=1) >= limit)
-    disagreeing = table.index[~(table["r_hat"] <= scarce.map({True: RHAT_LIMIT_FEW_DRAWS, False: RHAT_LIMIT}))]
-    if len(disagreeing):
-        findings.append(
-            f"Chains disagree (R-hat {table.loc[disagreeing, 'r_hat'].max():.3f}) for {some(disagreeing)}. Do not use these draws: increase tune and "
-            "draws; if it stays, the data may not identify the parameter (few clusters, a random slope too many)."
-        )
-    if scarce.any():
-        few = table.index[scarce]
-        findings.append(f"Too few independent draws (effective sample size below {limit}) for {some(few)}. Increase draws.")
-    divergences = int(sample_stats["diverging"].sum())
-    if divergences:
-        findings.append(
-            f"{divergences} of {n_chains * n_draws} draws diverged: parts of the posterior may have been missed. Raise "
-            "target_accept to 0.95; if it stays, use tighter priors or a simpler random part."
-        )
+    smallest = table[["ess_bulk", "ess_tail"]].min(axis=1)
+    findings = [
+        *_too_few_chains(n_chains),
+        *_disagreement(table["r_hat"], smallest, ESS_PER_CHAIN * n_chains),
+        *_scarcity(smallest, ESS_PER_CHAIN * n_chains),
+        *_divergences(int(sample_stats["diverging"].sum()), n_chains * n_draws),
+    ]
     if findings:
         return Diagnostics(False, tuple(findings), table)
-    smallest = table[["ess_bulk", "ess_tail"]].min(axis=1)
     verdict = (
         f"The chains have converged: {n_chains} chains of {n_draws} draws, largest R-hat {table['r_hat'].max():.3f}, smallest "
         f"effective sample size {smallest.min():.0f} ({smallest.idxmin()}), no divergences."
     )
     return Diagnostics(True, (verdict,), table)
+
+
+def _too_few_chains(n_chains: int) -> list[str]:
+    return ["One chain only: convergence cannot be judged by comparing chains. Run at least 4."] if n_chains == 1 else []
+
+
+def _disagreement(r_hat: pd.Series, ess: pd.Series, least: int) -> list[str]:
+    limits = (ess >= least).map({True: RHAT_LIMIT, False: RHAT_LIMIT_FEW_DRAWS})
+    beyond = r_hat.index[~(r_hat <= limits)]
+    if not len(beyond):
+        return []
+    return [
+        f"Chains disagree (R-hat up to {r_hat[beyond].max():.3f}) for {some(beyond)}. Do not use these draws: increase tune "
+        "and draws; if it stays, the data may not identify the parameter (few clusters, a random slope too many)."
+    ]
+
+
+def _scarcity(ess: pd.Series, least: int) -> list[str]:
+    few = ess.index[~(ess >= least)]
+    if not len(few):
+        return []
+    return [f"Too few independent draws (effective sample size below {least}) for {some(few)}. Increase draws."]
+
+
+def _divergences(count: int, n_draws: int) -> list[str]:
+    if not count:
+        return []
+    return [
+        f"{count} of {n_draws} draws diverged: parts of the posterior may have been missed. Raise target_accept to 0.95; if it "
+        "stays, use tighter priors or a simpler random part."
+    ]

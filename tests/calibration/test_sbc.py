@@ -27,7 +27,9 @@ CLUSTERS, ROWS = 7, 42
 MODELS = {
     "intercepts, LKJ": (
         "y1 + y2 ~ x + (1 | g)",
-        jm.priors.resolve({"beta": jm.priors.normal(1.0), "Omega_e": jm.priors.lkj(2.0, 1.0), "Omega_u": jm.priors.lkj(2.0, 0.7)}),
+        jm.priors.resolve(
+            {"beta": jm.priors.normal(1.0), "Omega_e": jm.priors.lkj(2.0, 1.0), "Omega_u": jm.priors.lkj(2.0, 0.7)}
+        ),
     ),
     "slopes and own covariates, inverse-Wishart": (
         ["y1 ~ x + (1 + x | g)", "y2 ~ 1 + (1 | g)"],

@@ -103,5 +103,6 @@ def test_singular_covariance_is_told():
     import jmimpute as jm
 
     specification = unscaled(model("single level", 1).specification)
+    omega_e = np.ones((2, 2))
     with pytest.raises(jm.errors.ImputationError, match="numerically singular"):
-        draw_cells(np.zeros((2, 2)), np.array([[1.0, 1.0], [1.0, 1.0]]), np.zeros((0, 0)), specification, np.random.default_rng(1))
+        draw_cells(np.zeros((2, 2)), omega_e, np.zeros((0, 0)), specification, np.random.default_rng(1))

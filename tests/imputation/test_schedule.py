@@ -1,5 +1,7 @@
 """Which posterior draw an imputation uses."""
 
+import itertools
+
 import pytest
 
 from jmimpute.errors import ImputationError
@@ -19,7 +21,7 @@ def test_first_draws_are_spread_over_chains_and_far_apart():
     pairs = schedule(20, 4, 1000)
     assert [chain for chain, _ in pairs] == [0, 1, 2, 3] * 5
     draws = sorted({draw for _, draw in pairs})
-    assert min(b - a for a, b in zip(draws, draws[1:], strict=False)) >= 125
+    assert min(b - a for a, b in itertools.pairwise(draws)) >= 125
 
 
 @pytest.mark.parametrize("m", [0, -1, True, 2.0, "5", 21])

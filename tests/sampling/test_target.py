@@ -11,7 +11,11 @@ from tests.problems import FORMULAS, model
 PRIORS = {
     "default": None,
     "jomo": jm.priors.jomo(),
-    "mixed": {"beta": jm.priors.normal(0.7), "Omega_e": jm.priors.lkj(3.0, 0.4), "Omega_u": jm.priors.inverse_wishart(9.0, 2.0)},
+    "mixed": {
+        "beta": jm.priors.normal(0.7),
+        "Omega_e": jm.priors.lkj(3.0, 0.4),
+        "Omega_u": jm.priors.inverse_wishart(9.0, 2.0),
+    },
 }
 CASES = [(kind, priors) for kind in FORMULAS for priors in PRIORS]
 

@@ -1,0 +1,200 @@
+"""The command line and model files: the main job from files to files, and what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import jmimpute as jm
+from jmimpute import cli, workflow
+from jmimpute.case import read_case
+
+ROOT = Path(__file__).parents[1]
+FORMULA = "reading + maths + motivation ~ sex + age + (1 | school)"
+SHORT = "[sampling]\ndraws = 1000\ntune = 500\nchains = 4\n"
+
+
+def case_file(folder, text):
+    path = folder / "model.toml"
+    path.write_text(text)
+    return path
+
+
+def run(*arguments):
+    """Run the command line in this process; return its exit status."""
+    try:
+        cli.main([*map(str, arguments)])
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run from a CSV file with numbers that need all their digits."""
+    folder = tmp_path_factory.mktemp("run")
+    table = jm.datasets.load("pupils").head(400)
+    table["reading"] *= 1 / 3
+    table.to_csv(folder / "pupils.csv", index=False)
+    model = case_file(
+        folder,
+        f'title = "Three scores"\n[model]\nformulas = ["{FORMULA}"]\n{SHORT}[imputation]\nm = 50\n'
+        '[analysis]\nformula = "reading ~ maths + (1 | school)"\n',
+    )
+    arguments = ["run", model, "--data", folder / "pupils.csv", "-m", 3, "--seed", 5, "--out", folder / "out", "--no-progress"]
+    assert run(*arguments) == 0
+    return folder, table
+
+
+@pytest.mark.sampling
+def test_run_leaves_all_results(finished):
+    folder, _ = finished
+    manifest = json.loads((folder / "out" / "manifest.json").read_text())
+    for name in manifest["files"]:
+        assert (folder / "out" / name).exists(), name
+    assert (manifest["m"], manifest["seed"]) == (3, 5)
+    assert manifest["settings"]["draws"] == 1000
+    assert manifest["case"]["model"]["formulas"] == [FORMULA]
+    assert set(manifest["versions"]) >= {"jmimpute", "numpy", "numba"}
+    assert manifest["converged"] in (True, False)
+
+
+@pytest.mark.sampling
+def test_observed_cells_are_unchanged_to_the_last_bit_and_none_is_missing(finished):
+    folder, table = finished
+    long = pd.read_csv(folder / "out" / "imputed.csv", float_precision="round_trip")
+    assert sorted(long[".imp"].unique()) == [0, 1, 2, 3]
+    for k in range(1, 4):
+        completed = long[long[".imp"] == k].reset_index(drop=True)
+        assert not completed.isna().any(axis=None)
+        for column in ("reading", "maths", "motivation"):
+            seen = table[column].notna().to_numpy()
+            assert np.array_equal(completed[column][seen], table[column][seen])
+        assert (completed["school"] == table["school"]).all()
+
+
+@pytest.mark.sampling
+def test_saved_fit_and_imputations_are_those_of_the_run(finished):
+    folder, _ = finished
+    imputations = jm.load(folder / "out" / "imputations")
+    again = jm.load_fit(folder / "out" / "fit").impute(3, progressbar=False)
+    for column in imputations.columns:
+        assert np.array_equal(imputations.values(column), again.values(column))
+    pooled = pd.read_csv(folder / "out" / "pooled.csv")
+    direct = imputations.analyze("reading ~ maths + (1 | school)").pool().table
+    assert pooled["estimate"].to_numpy() == pytest.approx(direct["estimate"].to_numpy(), rel=1e-12)
+
+
+@pytest.mark.sampling
+def test_parquet_in_parquet_out(tmp_path):
+    jm.datasets.load("pupils").head(200).to_parquet(tmp_path / "pupils.parquet")
+    text = f'title = "x"\n[model]\nformulas = ["{FORMULA}"]\npriors = "default"\n{SHORT}'
+    arguments = ["--data", tmp_path / "pupils.parquet", "-m", 2, "--seed", 1, "--out", tmp_path / "out", "--no-progress"]
+    assert run("run", case_file(tmp_path, text), *arguments) == 0
+    assert len(pd.read_parquet(tmp_path / "out" / "imputed.parquet")) == 3 * 200
+
+
+def test_inspect_prints_what_is_missing(tmp_path, capsys):
+    jm.datasets.load("pupils").to_csv(tmp_path / "pupils.csv", index=False)
+    assert run("inspect", tmp_path / "pupils.csv", "--cluster", "school") == 0
+    printed = capsys.readouterr().out
+    assert "motivation" in printed
+    assert "systematic" in printed
+
+
+BAD = {
+    "unknown key": ('title = "x"\n[model]\nformulas = ["a ~ b"]\ndraws = 3\n', "unknown field `draws`"),
+    "unknown table": ('title = "x"\n[model]\nformulas = ["a ~ b"]\n[sampler]\ndraws = 3\n', "unknown field `sampler`"),
+    "no formula": ('title = "x"\n', "missing required field `model`"),
+    "wrong type": ('title = "x"\n[model]\nformulas = ["a ~ b"]\n[imputation]\nm = "many"\n', "Expected `int`"),
+    "not TOML": ("title = \n", "not valid TOML"),
+}
+
+
+@pytest.mark.parametrize("kind", list(BAD))
+def test_bad_model_files_are_refused_with_the_place(kind, tmp_path):
+    text, message = BAD[kind]
+    with pytest.raises(jm.errors.ExchangeError, match=message) as caught:
+        read_case(case_file(tmp_path, text))
+    assert "model.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("priors", "message"),
+    [('"bayesian"', "'default' or 'jomo'"), ('{ Omega_x = { prior = "LKJ", eta = 1.0, sd = 1.0 } }', "Omega_x")],
+)
+def test_unknown_priors_are_refused(priors, message, tmp_path):
+    case = read_case(case_file(tmp_path, f'title = "x"\n[model]\nformulas = ["a ~ b"]\npriors = {priors}\n'))
+    with pytest.raises(jm.errors.JMImputeError, match=message):
+        case.priors()
+
+
+@pytest.mark.parametrize("call", ["os.system('touch ran')", "__import__('os')", "open('ran', 'w')", "{open('ran', 'w')}"])
+def test_a_model_file_cannot_run_code(call, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jm.datasets.load("pupils").to_csv(tmp_path / "pupils.csv", index=False)
+    text = f'title = "x"\n[model]\nformulas = ["reading ~ {call} + (1 | school)"]\n'
+    assert run("run", case_file(tmp_path, text), "--data", tmp_path / "pupils.csv") == 1
+    assert "Error: The formula" in capsys.readouterr().err
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "table.xlsx"])
+def test_data_files_that_cannot_be_read_are_told(name, tmp_path, capsys):
+    model = case_file(tmp_path, 'title = "x"\n[model]\nformulas = ["a ~ b"]\n')
+    assert run("run", model, "--data", tmp_path / name) == 1
+    assert name in capsys.readouterr().err
+
+
+def test_damaged_parquet_is_told(tmp_path):
+    (tmp_path / "table.parquet").write_bytes(b"PAR1 nonsense")
+    with pytest.raises(jm.errors.ExchangeError, match="cannot be read"):
+        workflow.read_data(tmp_path / "table.parquet")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("models/*.toml")), ids=lambda path: path.stem)
+def test_shipped_model_files_are_right(path):
+    case = read_case(path)
+    case.priors()
+    assert case.analysis is not None
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize(("name", "data"), [("jsp_continuous", "JSPmiss.csv"), ("exam_continuous", "ExamScores.csv")])
+def test_shipped_models_run_on_their_data(name, data, tmp_path):
+    source = ROOT.parent / "shared" / "data" / data
+    if not source.exists():
+        pytest.skip(f"{data} is not at {source.parent}")
+    imputations = workflow.run(
+        read_case(ROOT / "models" / f"{name}.toml"), workflow.read_data(source), tmp_path, m=5, seed=1, progressbar=False
+    )
+    assert json.loads((tmp_path / "manifest.json").read_text())["converged"]
+    assert len(pd.read_csv(tmp_path / "pooled.csv")) == 3
+    assert not imputations.complete(5)[list(imputations.columns)].isna().any(axis=None)
+
+
+@pytest.mark.sampling
+def test_demo_runs_as_a_program(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "from jmimpute.cli import main; main()", "demo", "--out", str(tmp_path / "demo")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "chains have converged" in done.stdout
+    assert (tmp_path / "demo" / "imputed.png").stat().st_size > 10_000
+
+
+def test_help_needs_none_of_the_heavy_libraries():
+    code = (
+        "import sys; sys.argv = ['jmimpute', '--help']\n"
+        "from jmimpute.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('pandas', 'numba', 'pymc', 'matplotlib', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "inspect" in done.stdout
+    assert done.stdout.strip().endswith("[]")
