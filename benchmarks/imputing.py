@@ -6,6 +6,7 @@ imputed before; as a process that does what the R process does; and from the com
 draws a picture and saves the fit. Both processes are run with empty caches too, as on a new machine.
 """
 
+import resource
 import shutil
 import sys
 import tempfile
@@ -84,7 +85,8 @@ def _call(data: pd.DataFrame) -> Cost:
     """Time a call in this process."""
     wall, cpu = time.perf_counter(), time.process_time()
     jm.impute(data, FORMULA, m=M, random_seed=1, progressbar=False)
-    return Cost(time.process_time() - cpu, time.perf_counter() - wall, float("nan"), "")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Cost(time.process_time() - cpu, time.perf_counter() - wall, peak, "")
 
 
 def _row(name: str, costs: list[Cost]) -> dict:

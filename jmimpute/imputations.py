@@ -150,13 +150,14 @@ class Imputations:
             parts.append(frame.select(LONG_IMPUTATION, LONG_ROW, *self.original.columns))
         return nw.concat(parts, how="vertical").to_native()
 
-    def extend(self, m: int) -> Imputations:
+    def extend(self, m: int, *, progressbar: bool = True) -> Imputations:
         """Return m imputations of which the present ones are the first; the same as imputing m at once.
 
         Parameters
         ----------
         m : int
             New total.
+        progressbar : bool
 
         Raises
         ------
@@ -167,7 +168,7 @@ class Imputations:
             raise ImputationError("These imputations were loaded from disk without their fit: use load_fit(path).impute(m).")
         if isinstance(m, int) and m <= self.m:
             raise ImputationError(f"There are {self.m} imputations already; m must be larger, not {m!r}.")
-        return self._fit.impute(m)
+        return self._fit.impute(m, progressbar=progressbar)
 
     def analyze(self, model: Any, engine: str = "statsmodels", family: str = "gaussian", reml: bool = True) -> Analyses:
         """Fit a substantive model to each completed table.

@@ -195,10 +195,12 @@ def impute(
 
     Parameters
     ----------
-    data, formulas, families, priors
+    data, formulas
         See `JointModel`.
     m : int
         Number of imputations.
+    families, priors
+        See `JointModel`.
     random_seed : int, optional
     progressbar : bool
 
@@ -214,5 +216,10 @@ def impute(
     >>> jm.impute(pupils, formula, m=5, random_seed=1, progressbar=False)
     <5 imputations of 1019 rows: reading (...), maths (...), motivation (...)>
     """
+    from jmimpute.imputation.schedule import schedule
+    from jmimpute.sampling.chains import Settings
+
+    settings = Settings()
+    schedule(m, settings.chains, settings.draws)  # an impossible m should not cost a fit
     model = JointModel(formulas, data, families=families, priors=priors)
     return model.fit(random_seed=random_seed, progressbar=progressbar).impute(m, progressbar=progressbar)

@@ -543,3 +543,15 @@ def test_a_column_that_parquet_cannot_hold(tmp_path):
 
     with pytest.raises(ExchangeError, match="cannot be written.*mix types.*convert them to text or drop them"):
         write_table(read(pupils(sex=[1, "a"] * 20)), tmp_path / "table.parquet")
+
+
+def test_an_impossible_m_is_refused_before_anything_is_sampled(monkeypatch):
+    monkeypatch.setattr(jm.JointModel, "fit", lambda *_, **__: pytest.fail("sampled"))
+    for m in (0, 4001):
+        with pytest.raises(ImputationError):
+            jm.impute(good(), FORMULA, m=m)
+
+
+def test_prior_scale_of_another_dimension_is_refused_when_the_model_is_made():
+    with pytest.raises(PriorError, match=r"shape \(3, 3\).*\(2, 2\)"):
+        jm.JointModel(FORMULA, good(), priors={"Omega_e": jm.priors.inverse_wishart(scale=np.eye(3))})

@@ -19,15 +19,14 @@ have its own random effects; response-specific fixed effects are zeros in B.
 
 import math
 
-import numba
 import numpy as np
 
-from jmimpute.graph.small_matrices import FAST, add_matmul, cholesky_in_place, inverse_triangle
+from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle, kernel
 
 CHUNK = 128
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def collapsed(beta, chol_e, chol_u, effect_response, effect_column, stats):
     """Log-likelihood and gradient.
 
@@ -90,7 +89,7 @@ def collapsed(beta, chol_e, chol_u, effect_response, effect_column, stats):
     return value if math.isfinite(value) else -np.inf, d_beta, d_omega_e, d_omega_u
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def observed_precision(omega, observed, out):
     """Write the inverse of omega over the observed coordinates into `out` (zeros elsewhere); return its log determinant."""
     index = np.flatnonzero(observed)
@@ -110,7 +109,7 @@ def observed_precision(omega, observed, out):
     return log_det
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _integrate_effects(beta, chol_u, response, column, stats, precision, moments, d_beta, d_omega_u):
     """Add what integrating the random effects contributes to the value, the moments and the gradients."""
     n_patterns, p = stats.observed.shape
@@ -148,7 +147,7 @@ def _integrate_effects(beta, chol_u, response, column, stats, precision, moments
     return value
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def effect_precision(omega_u_inv, response, column, stats, precision, xb_w, start, width, posterior, b):
     """Fill the lower triangle of P_j and the vector b_j for a chunk of clusters."""
     d = omega_u_inv.shape[0]
@@ -175,7 +174,7 @@ def effect_precision(omega_u_inv, response, column, stats, precision, xb_w, star
                     _axpy(-xb_w[g, k, a], stats.zx[g, c, k, start:stop], row)
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _solve_chunk(chol, b, width):
     """Turn P into Q = P^-1 (lower triangle) and b into Q b, in place; return sum_j (b'Q b - log|P|) / 2."""
     d = b.shape[0]
@@ -216,7 +215,7 @@ def _solve_chunk(chol, b, width):
     return value
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _invert_chunk(chol, width):
     """Invert lower triangular matrices whose diagonal holds reciprocals, in place."""
     d = chol.shape[0]
@@ -231,7 +230,7 @@ def _invert_chunk(chol, width):
                 row[c] = -row[c]
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _sum_moments(response, column, stats, start, width, q, mean, sum_m, sum_zzm, sum_zym, sum_zxm):
     """Accumulate sums over a chunk; turns Q_j into M_j = Q_j + m_j m_j' on the way."""
     d = mean.shape[0]
@@ -256,7 +255,7 @@ def _sum_moments(response, column, stats, start, width, q, mean, sum_m, sum_zzm,
                     sum_zxm[g, e, k] += _dot(stats.zx[g, c, k, start:stop], m)
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _moment_corrections(beta, response, stats, precision, sum_zzm, sum_zym, sum_zxm, moments, d_beta):
     """Turn residual cross-products about XB into expected ones about XB + Zu, and correct the gradient of B."""
     n_patterns, p = stats.observed.shape
@@ -284,37 +283,37 @@ def _moment_corrections(beta, response, stats, precision, sum_zzm, sum_zym, sum_
 # One line each: simple loops over slices that start at 0 are what the compiler turns into vector instructions.
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _axpy(scale, x, out):
     for j in range(out.shape[0]):
         out[j] += scale * x[j]
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _add_product(x, y, out):
     for j in range(out.shape[0]):
         out[j] += x[j] * y[j]
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _subtract_product(x, y, out):
     for j in range(out.shape[0]):
         out[j] -= x[j] * y[j]
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _multiply(x, out):
     for j in range(out.shape[0]):
         out[j] *= x[j]
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _inverse_root(out):
     for j in range(out.shape[0]):
         out[j] = 1.0 / math.sqrt(out[j])
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _dot(x, y):
     total = 0.0
     for j in range(x.shape[0]):
@@ -322,7 +321,7 @@ def _dot(x, y):
     return total
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _sum(x):
     total = 0.0
     for j in range(x.shape[0]):

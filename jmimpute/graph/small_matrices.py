@@ -5,11 +5,12 @@ import math
 import numba
 import numpy as np
 
-# Everything but the flags that would hide NaN and infinity, by which a failed factorisation is told.
-FAST = {"reassoc", "contract", "arcp", "nsz"}
+# Fast arithmetic, but without the flags that would hide NaN and infinity, by which a failed factorisation is told; division
+# by zero gives infinity, as in numpy, instead of an exception. The interpreter is released: chains run in threads.
+kernel = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
 
 
-@numba.njit(cache=True)
+@kernel
 def cholesky_in_place(a):
     """Replace the lower triangle by the Cholesky factor; return log|A|, NaN if A is not positive definite."""
     log_det = 0.0
@@ -28,7 +29,7 @@ def cholesky_in_place(a):
     return log_det
 
 
-@numba.njit(cache=True)
+@kernel
 def inverse_triangle(chol):
     """Invert a lower triangular matrix."""
     n = chol.shape[0]
@@ -43,7 +44,7 @@ def inverse_triangle(chol):
     return inverse
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def add_matmul(scale, a, b, out):
     """Add scale * a @ b to `out`: `out` has as many rows as a and columns as b."""
     for i in range(a.shape[0]):

@@ -10,12 +10,11 @@ with Gamma and the Cholesky factor of the covariance computed once a pattern.
 
 import math
 
-import numba
 import numpy as np
 
 from jmimpute.errors import ImputationError
 from jmimpute.graph.likelihood import effect_precision, observed_precision
-from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
+from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle, kernel
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
 
@@ -94,7 +93,7 @@ def draw_cells(
     return out
 
 
-@numba.njit(cache=True)
+@kernel
 def _draw_effects(beta, omega_e, omega_u, effect_response, effect_column, stats, noise, out):
     n_patterns, p = stats.observed.shape
     n_clusters, d = out.shape
@@ -119,7 +118,7 @@ def _draw_effects(beta, omega_e, omega_u, effect_response, effect_column, stats,
                 out[j, f] += inverse[e, f] * total
 
 
-@numba.njit(cache=True)
+@kernel
 def _draw_cells(
     beta, omega_e, effects, effect_response, effect_column, y, x, z, cluster, observed, pattern, out
 ):  # fmt: skip
@@ -148,7 +147,7 @@ def _draw_cells(
         _draw_row(mean, y[i], observed[g], gamma[g], root[g], out[first:position])
 
 
-@numba.njit(cache=True)
+@kernel
 def _draw_row(mean, y, observed, gamma, root, out):
     """Replace the noise of one row by its missing cells; last first, since a cell needs the noise of those before it."""
     last = out.shape[0] - 1
@@ -165,7 +164,7 @@ def _draw_row(mean, y, observed, gamma, root, out):
         last -= 1
 
 
-@numba.njit(cache=True)
+@kernel
 def _conditional(omega, observed, gamma, root):
     """Regression of missing on observed coordinates, and the Cholesky factor of the conditional covariance.
 

@@ -39,7 +39,7 @@ class Settings:
         """Refuse numbers that make no run."""
         for name, least in (("draws", 1), ("tune", 0), ("chains", 1)):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise SamplingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
         if not 0 < self.target_accept < 1:
             raise SamplingError(f"target_accept must lie between 0 and 1, not {self.target_accept!r}.")

@@ -8,9 +8,9 @@ sampler moves in whitened coordinates xi with theta = center + whitening @ xi an
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from jmimpute.graph.small_matrices import kernel
 from jmimpute.sampling.target import Target, log_density
 
 MAX_DEPTH = 10
@@ -59,7 +59,7 @@ class State(NamedTuple):
     density: np.ndarray  # shape (1,), so that the state can be written in place
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def run(
     target: Target,
     center: np.ndarray,
@@ -155,7 +155,7 @@ def reasonable_step(
     return step
 
 
-@numba.njit(cache=True)
+@kernel
 def _transition(target, center, whitening, step, rng, workspace, theta, gradient):
     """One NUTS transition; the current state is replaced. Returns mean acceptance, gradient evaluations, divergence."""
     states, sums, checkpoints, checkpoint_sums = workspace
@@ -195,7 +195,7 @@ def _transition(target, center, whitening, step, rng, workspace, theta, gradient
     return acceptance_sum / n_steps, n_steps, diverging
 
 
-@numba.njit(cache=True)
+@kernel
 def _subtree(
     target, center, whitening, step, n_leaves, start_energy, rng, edge, candidate, subtotal,
     checkpoints, checkpoint_sums, theta, gradient,
@@ -226,7 +226,7 @@ def _subtree(
     return log_weight, acceptance_sum, n_leaves, False, False
 
 
-@numba.njit(cache=True)
+@kernel
 def _is_turning(first, last, total):
     """Generalised U-turn criterion, end points counted half, which is robust for nearly normal targets."""
     dot_first, dot_last = 0.0, 0.0
@@ -237,7 +237,7 @@ def _is_turning(first, last, total):
     return dot_first <= 0.0 or dot_last <= 0.0
 
 
-@numba.njit(cache=True)
+@kernel
 def _leapfrog(target, center, whitening, step, state, theta, gradient):
     for k in range(state.xi.shape[0]):
         state.momentum[k] += 0.5 * step * state.gradient[k]
@@ -247,7 +247,7 @@ def _leapfrog(target, center, whitening, step, state, theta, gradient):
         state.momentum[k] += 0.5 * step * state.gradient[k]
 
 
-@numba.njit(cache=True)
+@kernel
 def _evaluate(target, center, whitening, state, theta, gradient):
     """Density and gradient with respect to xi at state.xi."""
     _to_theta(center, whitening, state.xi, theta)
@@ -258,7 +258,7 @@ def _evaluate(target, center, whitening, state, theta, gradient):
             state.gradient[k] += whitening[i, k] * gradient[i]
 
 
-@numba.njit(cache=True)
+@kernel
 def _to_theta(center, whitening, xi, theta):
     for i in range(theta.shape[0]):
         total = center[i]
@@ -267,7 +267,7 @@ def _to_theta(center, whitening, xi, theta):
         theta[i] = total
 
 
-@numba.njit(cache=True)
+@kernel
 def _energy(state):
     total = 0.0
     for k in range(state.momentum.shape[0]):
@@ -275,7 +275,7 @@ def _energy(state):
     return 0.5 * total - state.density[0]
 
 
-@numba.njit(cache=True)
+@kernel
 def _copy(source, destination):
     destination.xi[:] = source.xi
     destination.gradient[:] = source.gradient
@@ -283,19 +283,19 @@ def _copy(source, destination):
     destination.density[:] = source.density
 
 
-@numba.njit(cache=True)
+@kernel
 def _new_state(n):
     return State(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(1))
 
 
-@numba.njit(cache=True)
+@kernel
 def _workspace(n):
     """Arrays reused by all transitions: current, left, right, edge, candidate and proposal states; sums; checkpoints."""
     states = (_new_state(n), _new_state(n), _new_state(n), _new_state(n), _new_state(n), _new_state(n))
     return states, (np.zeros(n), np.zeros(n)), np.zeros((MAX_DEPTH, n)), np.zeros((MAX_DEPTH, n))
 
 
-@numba.njit(cache=True)
+@kernel
 def _bits(k):
     count = 0
     while k:
@@ -304,7 +304,7 @@ def _bits(k):
     return count
 
 
-@numba.njit(cache=True)
+@kernel
 def _trailing_ones(k):
     count = 0
     while k & 1:

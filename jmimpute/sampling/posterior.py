@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
 from jmimpute import names
+from jmimpute.graph.small_matrices import kernel
 from jmimpute.sampling.nuts import Chain
 from jmimpute.sampling.target import Target, unpack
 from jmimpute.specification.layout import Layout
@@ -102,7 +102,7 @@ def label(beta: np.ndarray, omega_e: np.ndarray, omega_u: np.ndarray, layout: La
     return xr.Dataset(variables, coords)
 
 
-@numba.njit(cache=True)
+@kernel
 def _unpack_all(draws, target):
     beta, chol_e, chol_u = unpack(draws[0], target)
     n = draws.shape[0]

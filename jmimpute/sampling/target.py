@@ -12,11 +12,10 @@ Cholesky factor L of a covariance is given by i + 1 numbers, in the coordinates 
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from jmimpute.graph.likelihood import collapsed
-from jmimpute.graph.small_matrices import FAST, add_matmul, inverse_triangle
+from jmimpute.graph.small_matrices import add_matmul, inverse_triangle, kernel
 from jmimpute.specification.priors import LKJ, CovariancePrior, Normal
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
@@ -100,12 +99,12 @@ def dimension(target: Target) -> int:
     return len(target.beta_row) + _packed_size(len(target.prior_e.scale)) + _packed_size(len(target.prior_u.scale))
 
 
-@numba.njit(cache=True)
+@kernel
 def _packed_size(dim):
     return dim * (dim + 1) // 2
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def log_density(theta, target, gradient):
     """Log posterior density up to a constant; writes its gradient.
 
@@ -136,7 +135,7 @@ def log_density(theta, target, gradient):
     return value if math.isfinite(value) else -np.inf
 
 
-@numba.njit(cache=True)
+@kernel
 def unpack(theta, target):
     """Split theta into B (q, p) and the Cholesky factors of Omega_e (p, p) and Omega_u (d, d)."""
     beta = np.zeros((target.stats.xx.shape[1], target.stats.observed.shape[1]))
@@ -150,7 +149,7 @@ def unpack(theta, target):
     return beta, chol_e, chol_u
 
 
-@numba.njit(cache=True)
+@kernel
 def _unpack_chol(packed, dim, directions):
     chol = np.zeros((dim, dim))
     position = 0
@@ -168,7 +167,7 @@ def _unpack_chol(packed, dim, directions):
     return chol
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _add_prior(prior, packed, chol, d_omega, gradient):
     """Return the log prior density, Jacobians included, and write the gradient of likelihood and prior.
 
@@ -204,7 +203,7 @@ def _add_prior(prior, packed, chol, d_omega, gradient):
     return value
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@kernel
 def _lkj_row(prior, packed, row, d_row, gradient):
     """Log prior of one row; writes the gradient given the derivative of the rest with respect to the row."""
     i = packed.shape[0] - 1
@@ -221,7 +220,7 @@ def _lkj_row(prior, packed, row, d_row, gradient):
     return log_sd - 0.5 * scaled + power * log_c
 
 
-@numba.njit(cache=True)
+@kernel
 def _trace_term(scale, chol, d_omega):
     """Return -tr(S Omega^-1)/2 and add its derivative to d_omega."""
     dim = chol.shape[0]

@@ -26,7 +26,7 @@ class Formula:
     text : str
         As the analyst wrote it.
     responses : tuple of str
-        What stands left of ``~``, one entry a term.
+        What stands left of ``~``, one entry a term; a quoted name has its backquotes.
     common : str
         Fixed part of the right-hand side, with an explicit intercept (``"1 + sex"``).
     random : str or None
@@ -117,7 +117,7 @@ def _responses(node: Any, text: str, available: Sequence[str]) -> tuple[str, ...
         if sign == "-":
             raise FormulaError(f"The formula {text!r} subtracts left of '~'. Join the responses by '+'.")
         _check(term, text, available)
-    return tuple(_column(term) if _kind(term) == "QuotedName" else _source(term) for _, term in terms)
+    return tuple(_source(term) for _, term in terms)
 
 
 def _grouping(groups: list, text: str, available: Sequence[str]) -> tuple[str | None, str | None, list[str]]:

@@ -271,4 +271,4 @@ def _positive(value: float, name: str) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and bool(np.isfinite(value))
+    return isinstance(value, Real) and bool(np.isfinite(float(value)))

@@ -1,7 +1,7 @@
 """From formulas and a table to arrays in canonical order: parse, check, lay out, standardise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,7 @@ def specify(
     return Specification(
         formulas=tuple(parsed),
         layout=layout,
-        priors=priors.resolve(given_priors),
+        priors=_fitting(priors.resolve(given_priors), layout),
         scaling=scales,
         clusters=Clusters(clusters.name, clusters.labels, clusters.codes[rows]),
         order=rows,
@@ -114,13 +114,26 @@ def specify(
     )
 
 
+def _fitting(resolved: priors.Priors, layout: Layout) -> priors.Priors:
+    """Refuse an inverse-Wishart scale matrix of another dimension than the model's."""
+    for prior, dim in ((resolved.Omega_e, len(layout.responses)), (resolved.Omega_u, layout.n_effects)):
+        if dim and isinstance(prior, priors.InverseWishart):
+            prior.scale_matrix(dim)
+    return resolved
+
+
 def _parse_all(formulas: str | Sequence[str], columns: list[str]) -> list[Formula]:
     texts = [formulas] if isinstance(formulas, str) else list(formulas)
     if not texts:
         raise FormulaError("No formula was given. Write one such as 'y1 + y2 ~ x + (1 | cluster)'.")
-    parsed = [parse(text, columns) for text in texts]
+    parsed = [_unquoted(parse(text, columns)) for text in texts]
     checks.check_roles(parsed, columns)
     return parsed
+
+
+def _unquoted(formula: Formula) -> Formula:
+    """Responses without backquotes: here they are columns, where an analysis may transform them."""
+    return replace(formula, responses=tuple(name.strip("`") for name in formula.responses))
 
 
 def _designs(formulas: list[Formula], responses: tuple[str, ...], frame: pd.DataFrame) -> tuple[Layout, np.ndarray, np.ndarray]:

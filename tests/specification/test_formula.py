@@ -21,7 +21,7 @@ ACCEPTED = {
     "y1 ~ x:sex": (["y1"], "1 + x : sex", None, None, ["x", "sex"]),
     "y1 ~ (x + sex)**2": (["y1"], "1 + (x + sex) ** 2", None, None, ["x", "sex"]),
     "y1 ~ `my col` + a.b": (["y1"], "1 + `my col` + a.b", None, None, ["my col", "a.b"]),
-    "`my col` ~ `1 + x`": (["my col"], "1 + `1 + x`", None, None, ["1 + x"]),
+    "`my col` ~ `1 + x`": (["`my col`"], "1 + `1 + x`", None, None, ["1 + x"]),
     "y1 ~ log(x) + I(x**2 / 3)": (["y1"], "1 + log(x) + I(x ** 2 / 3)", None, None, ["x"]),
     "y1 ~ {x > 2}": (["y1"], "1 + I(x > 2)", None, None, ["x"]),
     "y1 ~ C(sex, Treatment('girl'))": (["y1"], "1 + C(sex, Treatment('girl'))", None, None, ["sex"]),
@@ -114,6 +114,14 @@ def test_refused(text):
 def test_what_is_no_text_is_refused(text):
     with pytest.raises(FormulaError, match="must be a non-empty text such as"):
         parse(text, COLUMNS)
+
+
+def test_quoted_names_may_be_responses_and_clusters():
+    frame = pd.DataFrame({"my score": [1.0, None, 4.0, 2.0], "a class": [1, 1, 2, 2], "x": [1.0, 2.0, 4.0, 3.0]})
+    spec = specify("`my score` ~ x + (1 | `a class`)", frame)
+    assert spec.layout.responses == ("my score",)
+    assert spec.layout.effects == ("my score|Intercept",)
+    assert spec.clusters.name == "a class"
 
 
 def test_deep_nesting_is_refused_and_long_sums_are_read():
