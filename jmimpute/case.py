@@ -27,7 +27,7 @@ class Sampling(_Section):
     """``[sampling]``: as the arguments of `JointModel.fit`."""
 
     draws: int = 1000
-    tune: int = 1000
+    tune: int = 500
     chains: int = 4
     target_accept: float = 0.8
 

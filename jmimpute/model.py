@@ -123,7 +123,7 @@ class JointModel:
     def fit(
         self,
         draws: int = 1000,
-        tune: int = 1000,
+        tune: int = 500,
         chains: int = 4,
         *,
         sampler: str = "auto",

@@ -6,8 +6,14 @@ import numba
 import numpy as np
 
 # Fast arithmetic, but without the flags that would hide NaN and infinity, by which a failed factorisation is told; division
-# by zero gives infinity, as in numpy, instead of an exception. The interpreter is released: chains run in threads.
-kernel = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
+# by zero gives infinity, as in numpy, instead of an exception.
+ARITHMETIC = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy"}
+
+# Compiled once a machine. The interpreter is released: chains run in threads.
+kernel = numba.njit(cache=True, nogil=True, **ARITHMETIC)
+
+# Part of a single kernel: compiled with it, which saves optimising all that it calls once more.
+part = numba.njit(inline="always", **ARITHMETIC)
 
 
 @kernel

@@ -29,7 +29,7 @@ class Settings:
     """How to sample."""
 
     draws: int = 1000
-    tune: int = 1000
+    tune: int = 500
     chains: int = 4
     cores: int | None = None
     target_accept: float = 0.8

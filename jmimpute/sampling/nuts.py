@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jmimpute.graph.small_matrices import kernel
+from jmimpute.graph.small_matrices import kernel, part
 from jmimpute.sampling.target import Target, log_density
 
 MAX_DEPTH = 10
@@ -101,7 +101,7 @@ def run(
     """
     n = xi.shape[0]
     workspace = _workspace(n)
-    current, left, right, edge, candidate, proposal = workspace[0]
+    current = workspace[0][0]
     theta, gradient = np.empty(n), np.empty(n)
     current.xi[:] = xi
     _evaluate(target, center, whitening, current, theta, gradient)
@@ -155,14 +155,14 @@ def reasonable_step(
     return step
 
 
-@kernel
+@part
 def _transition(target, center, whitening, step, rng, workspace, theta, gradient):
     """One NUTS transition; the current state is replaced. Returns mean acceptance, gradient evaluations, divergence."""
-    states, sums, checkpoints, checkpoint_sums = workspace
+    states, sums, momenta, checkpoints = workspace
     current, left, right, edge, candidate, proposal = states
     total, subtotal = sums
-    n = current.xi.shape[0]
-    for k in range(n):
+    near, first = momenta
+    for k in range(current.xi.shape[0]):
         current.momentum[k] = rng.standard_normal()
     start_energy = _energy(current)
     _copy(current, left)
@@ -175,10 +175,11 @@ def _transition(target, center, whitening, step, rng, workspace, theta, gradient
     for depth in range(MAX_DEPTH):
         forward = rng.random() < 0.5
         _copy(right if forward else left, edge)
+        near[:] = edge.momentum
         signed = step if forward else -step
         sub_weight, sub_acceptance, sub_steps, turning, diverging = _subtree(
-            target, center, whitening, signed, 2**depth, start_energy, rng, edge, candidate, subtotal,
-            checkpoints, checkpoint_sums, theta, gradient,
+            target, center, whitening, signed, 2**depth, start_energy, rng, edge, candidate, subtotal, first, checkpoints,
+            theta, gradient,
         )  # fmt: skip
         acceptance_sum += sub_acceptance
         n_steps += sub_steps
@@ -187,24 +188,33 @@ def _transition(target, center, whitening, step, rng, workspace, theta, gradient
         if math.log(rng.random()) < sub_weight - log_weight:
             _copy(candidate, proposal)
         log_weight = np.logaddexp(log_weight, sub_weight)
+        far = left.momentum if forward else right.momentum
+        if _is_turning_merged(far, near, first, edge.momentum, total, subtotal):
+            break
         _copy(edge, right if forward else left)
         total += subtotal
-        if _is_turning(left.momentum, right.momentum, total):
-            break
     _copy(proposal, current)
     return acceptance_sum / n_steps, n_steps, diverging
 
 
-@kernel
+@part
 def _subtree(
-    target, center, whitening, step, n_leaves, start_energy, rng, edge, candidate, subtotal,
-    checkpoints, checkpoint_sums, theta, gradient,
+    target, center, whitening, step, n_leaves, start_energy, rng, edge, candidate, subtotal, first, checkpoints, theta,
+    gradient,
 ):  # fmt: skip
-    """Extend the trajectory from `edge` by `n_leaves` steps, watching every balanced subtree for a U-turn."""
+    """Extend the trajectory from `edge` by `n_leaves` steps, watching every balanced subtree for a U-turn.
+
+    A checkpoint is kept where a subtree begins: its first momentum, the last one before it, and the sum of momenta so far,
+    its first included. Checkpoint m + 1 is where the right half of the subtree that begins at checkpoint m begins.
+    """
+    begins, before, sums = checkpoints
     log_weight = -np.inf
     acceptance_sum = 0.0
     subtotal[:] = 0.0
     for leaf in range(n_leaves):
+        last = _bits(leaf >> 1)
+        if leaf % 2 == 0:
+            before[last] = edge.momentum
         _leapfrog(target, center, whitening, step, edge, theta, gradient)
         log_ratio = start_energy - _energy(edge)
         if not log_ratio > -DIVERGENCE:
@@ -214,16 +224,36 @@ def _subtree(
         if math.log(rng.random()) < log_ratio - log_weight:
             _copy(edge, candidate)
         subtotal += edge.momentum
-        last = _bits(leaf >> 1)
+        if leaf == 0:
+            first[:] = edge.momentum
         if leaf % 2 == 0:
-            checkpoints[last] = edge.momentum
-            checkpoint_sums[last] = subtotal
+            begins[last] = edge.momentum
+            sums[last] = subtotal
             continue
-        first = last - _trailing_ones(leaf) + 1
-        for m in range(last, first - 1, -1):
-            if _is_turning(checkpoints[m], edge.momentum, subtotal - checkpoint_sums[m] + checkpoints[m]):
+        for m in range(last, last - _trailing_ones(leaf), -1):
+            to_here = subtotal - sums[m] + begins[m]
+            if m == last:  # two leaves
+                turning = _is_turning(begins[m], edge.momentum, to_here)
+            else:
+                right = subtotal - sums[m + 1] + begins[m + 1]
+                turning = _is_turning_merged(begins[m], before[m + 1], begins[m + 1], edge.momentum, to_here - right, right)
+            if turning:
                 return log_weight, acceptance_sum, leaf + 1, True, False
     return log_weight, acceptance_sum, n_leaves, False, False
+
+
+@kernel
+def _is_turning_merged(first, last_of_left, first_of_right, last, left, right):
+    """U-turn of two neighbouring subtrees together, or of either with the next point of the other.
+
+    The latter (as in Stan) sees trajectories of a nearly normal target that have gone round so far that their ends have met
+    again. `left` and `right` are sums of momenta.
+    """
+    return (
+        _is_turning(first, last, left + right)
+        or _is_turning(first, first_of_right, left + first_of_right)
+        or _is_turning(last_of_left, last, right + last_of_left)
+    )
 
 
 @kernel
@@ -237,7 +267,7 @@ def _is_turning(first, last, total):
     return dot_first <= 0.0 or dot_last <= 0.0
 
 
-@kernel
+@part
 def _leapfrog(target, center, whitening, step, state, theta, gradient):
     for k in range(state.xi.shape[0]):
         state.momentum[k] += 0.5 * step * state.gradient[k]
@@ -247,7 +277,7 @@ def _leapfrog(target, center, whitening, step, state, theta, gradient):
         state.momentum[k] += 0.5 * step * state.gradient[k]
 
 
-@kernel
+@part
 def _evaluate(target, center, whitening, state, theta, gradient):
     """Density and gradient with respect to xi at state.xi."""
     _to_theta(center, whitening, state.xi, theta)
@@ -290,9 +320,10 @@ def _new_state(n):
 
 @kernel
 def _workspace(n):
-    """Arrays reused by all transitions: current, left, right, edge, candidate and proposal states; sums; checkpoints."""
+    """Arrays reused by all transitions: states, sums of momenta, single momenta, checkpoints."""
     states = (_new_state(n), _new_state(n), _new_state(n), _new_state(n), _new_state(n), _new_state(n))
-    return states, (np.zeros(n), np.zeros(n)), np.zeros((MAX_DEPTH, n)), np.zeros((MAX_DEPTH, n))
+    checkpoints = (np.zeros((MAX_DEPTH, n)), np.zeros((MAX_DEPTH, n)), np.zeros((MAX_DEPTH, n)))
+    return states, (np.zeros(n), np.zeros(n)), (np.zeros(n), np.zeros(n)), checkpoints
 
 
 @kernel
