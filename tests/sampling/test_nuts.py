@@ -56,7 +56,9 @@ def test_gradient_in_whitened_coordinates_is_the_slope_of_the_density(moving):
         assert (up.density[0] - down.density[0]) / 2e-5 == pytest.approx(start.gradient[k], rel=1e-5, abs=1e-5)
 
 
-@pytest.mark.parametrize(("leaf", "bits", "ones"), [(0, 0, 0), (1, 1, 1), (3, 2, 2), (5, 2, 1), (6, 2, 0), (7, 3, 3), (11, 3, 2)])
+@pytest.mark.parametrize(
+    ("leaf", "bits", "ones"), [(0, 0, 0), (1, 1, 1), (3, 2, 2), (5, 2, 1), (6, 2, 0), (7, 3, 3), (11, 3, 2)]
+)
 def test_tree_bookkeeping(leaf, bits, ones):
     assert nuts._bits(leaf) == bits
     assert nuts._trailing_ones(leaf) == ones
