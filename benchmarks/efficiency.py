@@ -23,12 +23,12 @@ from measuring import ROOT, data_file, have_jomo, run, show, verdict
 
 import jmimpute as jm
 from jmimpute.errors import ConvergenceWarning
+from jmimpute.sampling.chains import Settings
 from jmimpute.sampling.elements import elements
 
 BURN_IN = 1000
-CHAINS, TUNE = 4, 1000
 # Draws a chain: the default of `fit`, and a run as long as one makes to study a posterior.
-DRAWS = {"default": 1000, "long": 10_000}
+DRAWS = {"default": Settings.draws, "long": 10_000}
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,8 @@ def ours(case: Case, data: pd.DataFrame, draws: int, seed: int) -> tuple[list[np
         Seconds of `fit`, another run of the same.
     """
     from jmimpute.fit import _compiled
-    from jmimpute.sampling.chains import Settings
 
-    settings = Settings(draws, TUNE, CHAINS, cores=1, progressbar=False)
+    settings = Settings(draws, cores=1, progressbar=False)
     model = jm.JointModel(case.formula, data, priors=jm.priors.jomo())
     started = time.process_time()
     posterior, _ = _compiled(model, settings, seed)
@@ -113,7 +112,7 @@ def ours(case: Case, data: pd.DataFrame, draws: int, seed: int) -> tuple[list[np
     started = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(draws, TUNE, CHAINS, cores=1, random_seed=seed, progressbar=False)
+        model.fit(draws, cores=1, random_seed=seed, progressbar=False)
     cpu_fit = time.process_time() - started
     return [values for _, values in elements(posterior, ("beta", "Omega_e", "Omega_u"))], cpu, cpu_fit
 

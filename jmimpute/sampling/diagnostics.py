@@ -131,6 +131,6 @@ def _divergences(count: int, n_draws: int) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {n_draws} draws diverged: parts of the posterior may have been missed. Raise target_accept to 0.95; if it "
-        "stays, use tighter priors or a simpler random part."
+        f"{count} of {n_draws} draws diverged: parts of the posterior may have been missed. Raise target_accept, to 0.95 or "
+        "0.99; if it stays, use tighter priors or a simpler random part."
     ]

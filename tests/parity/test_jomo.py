@@ -50,7 +50,7 @@ def kurtosis(draws):
 @pytest.mark.parametrize(
     ("name", "draws", "target_accept"),
     [
-        ("jsp_a1_single_level", 100_000, 0.8),
+        ("jsp_a1_single_level", 250_000, 0.8),
         ("jsp_a2_two_level_common", 100_000, 0.8),
         # The slopes' variances may nearly vanish: with 0.95 a draw or two in 100 000 diverge, which moves no mean.
         ("jsp_a3_two_level_slope", 30_000, 0.99),
