@@ -34,8 +34,9 @@ def test_settings_that_make_no_run(options, message):
 
 @pytest.mark.sampling
 @pytest.mark.filterwarnings("ignore::jmimpute.errors.ConvergenceWarning")
-def test_an_interrupted_run_keeps_its_draws(monkeypatch):
-    """Ctrl-C arrives when both chains should be well beyond their warm-up, and long before the end."""
+@pytest.mark.parametrize(("n_chains", "cores"), [(2, 2), (3, 1)])
+def test_an_interrupted_run_keeps_its_draws(n_chains, cores, monkeypatch):
+    """Ctrl-C arrives when running chains should be well beyond their warm-up, and long before the end; others wait."""
     draws, tune = 400_000, 200
     real = chains.progress
 
@@ -56,11 +57,11 @@ def test_an_interrupted_run_keeps_its_draws(monkeypatch):
 
     monkeypatch.setattr(chains, "progress", Interrupting)
     with pytest.warns(InterruptedWarning, match="Sampling was interrupted.*Look at fit.diagnostics") as caught:
-        fit = jm.JointModel(FORMULA, pupils()).fit(draws, tune, 2, cores=2, random_seed=1)
+        fit = jm.JointModel(FORMULA, pupils()).fit(draws, tune, n_chains, cores=cores, random_seed=1)
     sizes = fit.posterior.sizes
     assert 10 <= sizes["draw"] < draws
     interrupted = next(str(warning.message) for warning in caught if warning.category is InterruptedWarning)
-    assert f"{sizes['chain']} of 2 chain(s) with {sizes['draw']} of {draws} draws were kept" in interrupted
+    assert f"{sizes['chain']} of {n_chains} chain(s) with {sizes['draw']} of {draws} draws were kept" in interrupted
     assert np.isfinite(fit.posterior["beta"]).all()
     assert (fit.posterior["sd_e"] > 0).all(), "no draw that was never made is among those kept"
     assert len(fit.impute(2, progressbar=False)) == 2

@@ -91,7 +91,8 @@ def draw(target: Target, whitening: Whitening, settings: Settings, seeds: Sequen
         ]
         interrupted = _watch(futures, runs, settings, stop)
     for future in futures:
-        future.result()
+        if not future.cancelled():  # an interrupted run cancels chains that had not begun
+            future.result()
     return _kept(runs, settings) if interrupted else [(run.chain, run.step_size) for run in runs]
 
 

@@ -111,7 +111,8 @@ def _too_few_chains(n_chains: int) -> list[str]:
 
 def _disagreement(r_hat: pd.Series, ess: pd.Series, least: int) -> list[str]:
     limits = (ess >= least).map({True: RHAT_LIMIT, False: RHAT_LIMIT_FEW_DRAWS})
-    beyond = r_hat.index[~(r_hat <= limits)]
+    # NaN means that there is one chain only, which is another finding.
+    beyond = r_hat.index[r_hat > limits]
     if not len(beyond):
         return []
     return [
