@@ -17,7 +17,7 @@ test: lint  ## what CI runs: minutes
 test-fast: $(ENV)  ## no sampling: seconds
 	$(BIN)/pytest -q -m "not slow and not sampling"
 
-test-all: lint  ## calibration and parity runs included: an hour
+test-all: lint  ## calibration and parity runs included
 	$(BIN)/pytest -n auto
 
 lint: $(ENV)  ## style, formatting, types

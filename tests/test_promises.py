@@ -25,7 +25,7 @@ PACKAGE = ROOT / "jmimpute"
 
 
 STAGES = ("table", "specification", "graph", "sampling", "imputation", "analysis", "plots", "cli")
-FOUNDATIONS = {"errors", "names", "progress"}
+FOUNDATIONS = {"errors", "names", "progress", "compilation"}
 OBJECTS = {"model", "fit", "imputations"}
 #: Modules beside the stages, and what they may import apart from foundations.
 BESIDE = {

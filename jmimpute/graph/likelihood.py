@@ -21,7 +21,8 @@ import math
 
 import numpy as np
 
-from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle, kernel
+from jmimpute.compilation import kernel
+from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
 
 CHUNK = 128
 

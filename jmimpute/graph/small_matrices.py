@@ -2,18 +2,9 @@
 
 import math
 
-import numba
 import numpy as np
 
-# Fast arithmetic, but without the flags that would hide NaN and infinity, by which a failed factorisation is told; division
-# by zero gives infinity, as in numpy, instead of an exception.
-ARITHMETIC = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy"}
-
-# Compiled once a machine. The interpreter is released: chains run in threads.
-kernel = numba.njit(cache=True, nogil=True, **ARITHMETIC)
-
-# Part of a single kernel: compiled with it, which saves optimising all that it calls once more.
-part = numba.njit(inline="always", **ARITHMETIC)
+from jmimpute.compilation import kernel
 
 
 @kernel

@@ -12,9 +12,10 @@ import math
 
 import numpy as np
 
+from jmimpute.compilation import kernel
 from jmimpute.errors import ImputationError
 from jmimpute.graph.likelihood import effect_precision, observed_precision
-from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle, kernel
+from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jmimpute.graph.small_matrices import kernel, part
+from jmimpute.compilation import kernel, part
 from jmimpute.sampling.target import Target, log_density
 
 MAX_DEPTH = 10

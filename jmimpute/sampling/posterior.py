@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jmimpute import names
-from jmimpute.graph.small_matrices import kernel
+from jmimpute.compilation import kernel
 from jmimpute.sampling.nuts import Chain
 from jmimpute.sampling.target import Target, unpack
 from jmimpute.specification.layout import Layout

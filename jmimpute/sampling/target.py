@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jmimpute.compilation import kernel
 from jmimpute.graph.likelihood import collapsed
-from jmimpute.graph.small_matrices import add_matmul, inverse_triangle, kernel
+from jmimpute.graph.small_matrices import add_matmul, inverse_triangle
 from jmimpute.specification.priors import LKJ, CovariancePrior, Normal
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics

@@ -8,9 +8,9 @@ contributes exactly nothing to the likelihood.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from jmimpute.compilation import kernel
 from jmimpute.table.patterns import Patterns
 
 LANES = 8
@@ -73,7 +73,7 @@ def summarise(
     return Statistics(observed, n, *pooled, *(np.ascontiguousarray(np.moveaxis(array, 0, -1)) for array in by_cluster))
 
 
-@numba.njit(cache=True)
+@kernel
 def _accumulate(y, x, z, codes, pattern, n_patterns, n_clusters):
     """Sum the cross-products; arrays by cluster come with the cluster first, which suits rows sorted by cluster."""
     p, q, r = y.shape[1], x.shape[1], z.shape[1]
@@ -98,7 +98,7 @@ def _accumulate(y, x, z, codes, pattern, n_patterns, n_clusters):
     return (xx, xy, yy), (zz, zx, zy)
 
 
-@numba.njit(cache=True)
+@kernel
 def _add_outer(total, left, right):
     for a in range(left.shape[0]):
         for b in range(right.shape[0]):

@@ -1,0 +1,45 @@
+"""A change in a kernel's source, or in that of a kernel it imports, is seen by the disk cache."""
+
+import subprocess
+import sys
+
+from jmimpute.graph.likelihood import collapsed
+from jmimpute.graph.small_matrices import inverse_triangle
+from jmimpute.sampling.nuts import run
+from jmimpute.sampling.target import log_density
+
+OTHER = "from jmimpute.compilation import kernel\n@kernel\ndef inner(x):\n    return x + {number}\n"
+CALLER = "from jmimpute.compilation import kernel\nfrom other import inner\n@kernel\ndef outer(x):\n    return inner(x) * 10\n"
+
+
+def test_a_change_in_an_imported_kernel_is_compiled_again(tmp_path):
+    (tmp_path / "caller.py").write_text(CALLER)
+    answers = []
+    for number in (1, 2, 1):
+        (tmp_path / "other.py").write_text(OTHER.format(number=number))
+        command = [
+            sys.executable,
+            "-B",
+            "-c",
+            "from caller import outer; print(outer(1), sum(outer.stats.cache_hits.values()))",
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        answers.append(done.stdout.split()[0])
+    assert answers == ["20", "30", "20"]
+
+
+def test_an_unchanged_kernel_is_loaded_from_disk(tmp_path):
+    (tmp_path / "caller.py").write_text(CALLER)
+    (tmp_path / "other.py").write_text(OTHER.format(number=1))
+    command = [sys.executable, "-c", "from caller import outer; print(outer(1), sum(outer.stats.cache_hits.values()))"]
+    answers = [
+        subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)
+    ]
+    assert answers == [["20", "0"], ["20", "1"]]
+
+
+def test_stamps_follow_the_files():
+    stamps = [kernel.stamp for kernel in (inverse_triangle, collapsed, log_density, run)]
+    assert len(set(stamps)) == len(stamps)
+    # What numba compares is our stamp, not the date of the file.
+    assert run._cache._cache_file._source_stamp == run.stamp
