@@ -15,7 +15,7 @@ test: lint  ## what CI runs: minutes
 	$(BIN)/pytest -n auto -m "not slow"
 
 test-fast: $(ENV)  ## no sampling: seconds
-	$(BIN)/pytest -q -m "not slow and not sampling"
+	$(BIN)/pytest -q -n auto -m "not slow and not sampling"
 
 test-all: lint  ## calibration and parity runs included
 	$(BIN)/pytest -n auto

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from jmimpute.graph.likelihood import collapsed
 from jmimpute.graph.small_matrices import inverse_triangle
 from jmimpute.sampling.nuts import run
@@ -12,6 +14,7 @@ OTHER = "from jmimpute.compilation import kernel\n@kernel\ndef inner(x):\n    re
 CALLER = "from jmimpute.compilation import kernel\nfrom other import inner\n@kernel\ndef outer(x):\n    return inner(x) * 10\n"
 
 
+@pytest.mark.sampling
 def test_a_change_in_an_imported_kernel_is_compiled_again(tmp_path):
     (tmp_path / "caller.py").write_text(CALLER)
     answers = []
@@ -28,6 +31,7 @@ def test_a_change_in_an_imported_kernel_is_compiled_again(tmp_path):
     assert answers == ["20", "30", "20"]
 
 
+@pytest.mark.sampling
 def test_an_unchanged_kernel_is_loaded_from_disk(tmp_path):
     (tmp_path / "caller.py").write_text(CALLER)
     (tmp_path / "other.py").write_text(OTHER.format(number=1))

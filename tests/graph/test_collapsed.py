@@ -69,6 +69,7 @@ def test_graph_gradient_equals_finite_differences():
     assert gradient == pytest.approx(np.array(differences), rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.sampling
 def test_op_is_the_same_interpreted_and_compiled():
     joint = model("slopes", 2)
     values = parameters(joint.specification, np.random.default_rng(2))

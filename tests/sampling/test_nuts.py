@@ -29,6 +29,7 @@ def moving():
     return start, steps
 
 
+@pytest.mark.sampling
 def test_leapfrog_is_reversible(moving):
     start, steps = moving
     there_and_back = steps(steps(start, 0.2, 12), -0.2, 12)
@@ -36,6 +37,7 @@ def test_leapfrog_is_reversible(moving):
     assert there_and_back.momentum == pytest.approx(start.momentum, abs=1e-9)
 
 
+@pytest.mark.sampling
 def test_energy_error_is_of_second_order(moving):
     start, steps = moving
     energy = nuts._energy(start)
@@ -45,6 +47,7 @@ def test_energy_error_is_of_second_order(moving):
     assert errors[1] / errors[2] == pytest.approx(4.0, rel=0.2)
 
 
+@pytest.mark.sampling
 def test_gradient_in_whitened_coordinates_is_the_slope_of_the_density(moving):
     start, steps = moving
     # One leapfrog step with momentum along an axis moves the density by slope times distance.
