@@ -36,7 +36,7 @@ def read_data(path: str | Path) -> pd.DataFrame:
     if path.suffix not in SUFFIXES:
         raise ExchangeError(f"{path} is neither a .csv nor a .parquet file. Convert it to one of these.")
     try:
-        return pd.read_csv(path, float_precision="round_trip") if path.suffix == ".csv" else pd.read_parquet(path)
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except Exception as error:
         raise ExchangeError(f"The data file {path} cannot be read: {error}") from error
 
