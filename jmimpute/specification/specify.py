@@ -140,22 +140,26 @@ def _designs(formulas: list[Formula], responses: tuple[str, ...], frame: pd.Data
     """Evaluate both sides of every formula and put the columns of all responses side by side."""
     fixed: dict[str, tuple[str, ...]] = {}
     random: dict[str, tuple[str, ...]] = {}
-    columns: dict[str, dict[str, np.ndarray]] = {"x": {}, "z": {}}
+    x_columns: dict[str, np.ndarray] = {}
+    z_columns: dict[str, np.ndarray] = {}
     for formula in formulas:
-        for role, side, part, target in (
-            ("x", formula.common, "fixed part", fixed),
-            ("z", formula.random, "random part", random),
-        ):
-            built = design(side, frame) if side else Design(np.empty((len(frame), 0)), ())
-            checks.check_design(built, formula, part)
-            if role == "z":
-                checks.check_random(formula, built)
-            checks.check_names(built, columns[role], formula)
-            columns[role].update(zip(built.names, built.matrix.T, strict=True))
-            target.update(dict.fromkeys(formula.responses, built.names))
-        checks.check_fixed(formula, Design(np.empty((0, 0)), fixed[formula.responses[0]]))
+        x = _design(formula.common, frame, formula, "fixed part", x_columns)
+        z = _design(formula.random, frame, formula, "random part", z_columns)
+        checks.check_fixed(formula, x)
+        checks.check_random(formula, z)
+        fixed.update(dict.fromkeys(formula.responses, x.names))
+        random.update(dict.fromkeys(formula.responses, z.names))
     layout = lay_out(responses, fixed, random)
-    return layout, _stack(columns["x"], layout.covariates, len(frame)), _stack(columns["z"], layout.random, len(frame))
+    return layout, _stack(x_columns, layout.covariates, len(frame)), _stack(z_columns, layout.random, len(frame))
+
+
+def _design(side: str | None, frame: pd.DataFrame, formula: Formula, part: str, columns: dict[str, np.ndarray]) -> Design:
+    """Evaluate and check one side, and add its columns to those of the other responses."""
+    built = design(side, frame) if side else Design(np.empty((len(frame), 0)), ())
+    checks.check_design(built, formula, part)
+    checks.check_names(built, columns, formula)
+    columns.update(zip(built.names, built.matrix.T, strict=True))
+    return built
 
 
 def _stack(columns: dict[str, np.ndarray], names: tuple[str, ...], n_rows: int) -> np.ndarray:
