@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 RHAT_LIMIT = 1.01  # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021)
 RHAT_LIMIT_FEW_DRAWS = 1.05  # with few independent draws R-hat exceeds 1.01 by chance
 ESS_PER_CHAIN = 100
+ONE_CHAIN = "One chain only: convergence cannot be judged by comparing chains. Run at least 4."
 PARAMETERS = (names.BETA, names.OMEGA_E, names.OMEGA_U)
 
 
@@ -91,8 +92,7 @@ def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics
     n_chains, n_draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
     smallest = table[["ess_bulk", "ess_tail"]].min(axis=1)
     findings = [
-        *_too_few_chains(n_chains),
-        *_disagreement(table["r_hat"], smallest, ESS_PER_CHAIN * n_chains),
+        *(_disagreement(table["r_hat"], smallest, ESS_PER_CHAIN * n_chains) if n_chains > 1 else [ONE_CHAIN]),
         *_scarcity(smallest, ESS_PER_CHAIN * n_chains),
         *_divergences(int(sample_stats["diverging"].sum()), n_chains * n_draws),
     ]
@@ -105,14 +105,9 @@ def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics
     return Diagnostics(True, (verdict,), table)
 
 
-def _too_few_chains(n_chains: int) -> list[str]:
-    return ["One chain only: convergence cannot be judged by comparing chains. Run at least 4."] if n_chains == 1 else []
-
-
 def _disagreement(r_hat: pd.Series, ess: pd.Series, least: int) -> list[str]:
     limits = (ess >= least).map({True: RHAT_LIMIT, False: RHAT_LIMIT_FEW_DRAWS})
-    # NaN means that there is one chain only, which is another finding.
-    beyond = r_hat.index[r_hat > limits]
+    beyond = r_hat.index[~(r_hat <= limits)]  # NaN, of chains that do not move, is beyond any limit
     if not len(beyond):
         return []
     return [

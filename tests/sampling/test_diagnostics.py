@@ -57,6 +57,17 @@ def test_a_chain_elsewhere_is_found():
     assert found.table.index[0] == "beta[y1, x]"
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # ArviZ on constant draws
+@pytest.mark.parametrize("values", [(0.0, 1.0, 2.0, 3.0), (1.0, 1.0, 1.0, 1.0)])
+def test_chains_that_do_not_move_are_found(values):
+    def freeze(beta):
+        beta[..., 1, 0] = np.array(values)[:, None]
+
+    found = diagnose(posterior(np.random.default_rng(8), change=freeze), stats())
+    assert not found.ok
+    assert any("Chains disagree" in message and "beta[y1, x]" in message for message in found.messages)
+
+
 def test_slow_mixing_is_too_few_draws():
     def slow(beta):
         rng = np.random.default_rng(5)
@@ -73,6 +84,7 @@ def test_slow_mixing_is_too_few_draws():
 def test_divergences_and_single_chains_are_told():
     found = diagnose(posterior(np.random.default_rng(6), (1, 600)), stats((1, 600), 3))
     assert any("One chain only" in message for message in found.messages)
+    assert not any("disagree" in message for message in found.messages)
     assert any("3 of 600 draws diverged" in message and "target_accept" in message for message in found.messages)
 
 
