@@ -23,7 +23,7 @@ from measuring import ROOT, data_file, have_jomo, run, show, verdict
 
 import jmimpute as jm
 from jmimpute.errors import ConvergenceWarning
-from jmimpute.sampling.chains import Settings
+from jmimpute.sampling.threads import Settings
 from jmimpute.sampling.elements import elements
 
 BURN_IN = 1000

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jmimpute.imputations import Imputations, load
     from jmimpute.inspection import inspect
     from jmimpute.model import JointModel, impute
-    from jmimpute.specification import priors
+    from jmimpute.specification import families, priors
 
 __version__ = "0.1.0"
 
@@ -37,6 +37,7 @@ _HOMES = {
 _MODULES = {
     "datasets": "jmimpute.datasets",
     "errors": "jmimpute.errors",
+    "families": "jmimpute.specification.families",
     "plots": "jmimpute.plots",
     "priors": "jmimpute.specification.priors",
 }
@@ -50,6 +51,7 @@ __all__ = [
     "analyze",
     "datasets",
     "errors",
+    "families",
     "impute",
     "inspect",
     "load",

@@ -1,4 +1,4 @@
-"""A case study in one TOML file: formulas, priors, sampling, imputation and analysis. It cannot run code."""
+"""A case study in one TOML file: formulas, families, priors, sampling, imputation and analysis. It cannot run code."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import msgspec
 
 from jmimpute.errors import ExchangeError, options
 from jmimpute.specification import priors
+from jmimpute.specification.families import Family
 from jmimpute.specification.priors import Priors
 
 PRESETS = {"default": priors.default, "jomo": priors.jomo}
@@ -16,10 +17,19 @@ class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A table of the file; a key that is not a field is an error."""
 
 
+class Response(_Section):
+    """Family of a response, as the arguments of `jmimpute.specification.families.Family`."""
+
+    kind: str
+    levels: list[str | bool | int | float] | None = None
+    reference: str | bool | int | float | None = None
+
+
 class Model(_Section):
-    """``[model]``: one or more formulas; priors by name of a preset or parameter by parameter."""
+    """``[model]``: one or more formulas; families by response; priors by name of a preset or parameter by parameter."""
 
     formulas: list[str]
+    families: dict[str, str | Response] = {}
     priors: str | dict[str, dict[str, Any]] = "default"
 
 
@@ -55,6 +65,14 @@ class Case(_Section):
     sampling: Sampling = Sampling()
     imputation: Imputation = Imputation()
     analysis: Analysis | None = None
+
+    def families(self) -> dict[str, Family]:
+        """Make the families that the file names; they are checked when the model is made."""
+        given = self.model.families.items()
+        return {
+            name: Family(said) if isinstance(said, str) else Family(said.kind, said.levels, said.reference)
+            for name, said in given
+        }
 
     def priors(self) -> Priors:
         """Make the priors that the file names.
@@ -106,4 +124,10 @@ def read_case(path: str | Path) -> Case:
         raise ExchangeError(f"The model file {path} is not valid TOML: {error}.") from error
 
 
-_SECTIONS = {"model": Model, "sampling": Sampling, "imputation": Imputation, "analysis": Analysis}
+_SECTIONS = {
+    "model": Model,
+    "model.families.NAME": Response,
+    "sampling": Sampling,
+    "imputation": Imputation,
+    "analysis": Analysis,
+}

@@ -16,7 +16,7 @@ from jmimpute import names
 from jmimpute.errors import ConvergenceWarning, ExchangeError, SamplingError, options
 from jmimpute.imputations import Imputations
 from jmimpute.model import JointModel
-from jmimpute.sampling.chains import Settings
+from jmimpute.sampling.threads import Settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -184,12 +184,13 @@ class Fit:
 
     def _provenance(self) -> dict[str, Any]:
         """All that is needed to make this fit again."""
-        from jmimpute.specification.priors import to_record
+        from jmimpute.specification import families, priors
 
         specification = self.model.specification
         return {
             "formulas": [formula.text for formula in specification.formulas],
-            "priors": to_record(specification.priors),
+            "families": families.to_record(specification.layout.variables),
+            "priors": priors.to_record(specification.priors),
             "seed": self.seed,
             "settings": self.settings,
             "versions": {name: version(name) for name in ("jmimpute", "numpy", "numba", "pandas", "formulae")},
@@ -248,15 +249,16 @@ def load_fit(path: str | Path) -> Fit:
     """
     import xarray as xr
 
-    from jmimpute.specification.priors import from_record
+    from jmimpute.specification import families, priors
     from jmimpute.table.storage import read_manifest, read_table
 
     folder = Path(path)
-    content = read_manifest(folder, "fit", ("table", "formulas", "priors", "seed", "settings"))
+    content = read_manifest(folder, "fit", ("table", "formulas", "families", "priors", "seed", "settings"))
     data = read_table(folder / "table.parquet", content["table"]).native
     try:
         tree = xr.load_datatree(folder / "posterior.nc", engine="h5netcdf")
     except Exception as error:
         raise ExchangeError(f"{folder / 'posterior.nc'} cannot be read: {error}. It is missing or damaged.") from error
-    model = JointModel(content["formulas"], data, priors=from_record(content["priors"]))
+    said, chosen = families.from_record(content["families"]), priors.from_record(content["priors"])
+    model = JointModel(content["formulas"], data, families=said, priors=chosen)
     return Fit(model, tree, content["seed"], content["settings"])

@@ -12,7 +12,8 @@ import pandas as pd
 
 from jmimpute.errors import ExchangeError, ImputationError
 from jmimpute.names import LONG_IMPUTATION, LONG_ROW
-from jmimpute.table.reading import Table, replaced
+from jmimpute.table.filling import filled
+from jmimpute.table.reading import Table
 
 if TYPE_CHECKING:
     from jmimpute.analysis.analyze import Analyses
@@ -45,6 +46,7 @@ class Imputations:
     m: int
     cluster: str | None
     provenance: dict[str, Any] = field(repr=False)
+    _levels: dict[str, tuple] = field(repr=False)
     _fit: Fit | None = field(default=None, repr=False)
 
     @property
@@ -73,7 +75,7 @@ class Imputations:
         return self._rows[self._known(column)]
 
     def values(self, column: str) -> np.ndarray:
-        """Imputed cells of a column, shape (m, n_missing), in the order of `rows`.
+        """Imputed cells of a column, shape (m, n_missing), in the order of `rows`; labels for a column of categories.
 
         Parameters
         ----------
@@ -85,7 +87,26 @@ class Imputations:
         ImputationError
             If the column was not imputed.
         """
-        return self._values[self._known(column)]
+        values, levels = self._values[self._known(column)], self.levels(column)
+        if not levels:
+            return values
+        numbers = {type(level) for level in levels} in ({bool}, {int}, {float})
+        return np.array(levels, dtype=None if numbers else object)[values]
+
+    def levels(self, column: str) -> tuple:
+        """Categories that a column can be imputed by, in order; none for a continuous column.
+
+        Parameters
+        ----------
+        column : str
+            One of `columns`.
+
+        Raises
+        ------
+        ImputationError
+            If the column was not imputed.
+        """
+        return self._levels.get(self._known(column), ())
 
     def complete(self, imputation: int) -> Any:
         """Return one completed table.
@@ -98,8 +119,8 @@ class Imputations:
         Returns
         -------
         pandas.DataFrame, polars.DataFrame or pyarrow.Table
-            Of the kind that was imputed. Observed cells are unchanged; an imputed integer column becomes float64, since
-            imputed values are not whole numbers.
+            Of the kind that was imputed. Observed cells are unchanged. A column of categories keeps its type; an imputed
+            continuous column of whole numbers becomes float64, since imputed values are not whole numbers.
 
         Raises
         ------
@@ -110,7 +131,7 @@ class Imputations:
             raise ImputationError(f"There is no imputation {imputation!r}: they are numbered from 1 to {self.m} (0: original).")
         if imputation == 0:
             return self._table.native
-        return self._table.with_columns({name: self._filled(name, imputation) for name in self.columns})
+        return self._completed(self._table, imputation)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the completed tables."""
@@ -216,6 +237,7 @@ class Imputations:
             "columns": list(self.columns),
             "cluster": self.cluster,
             "table": kind,
+            "levels": self._levels,
             "provenance": self.provenance,
         }
         write_manifest(folder, "imputations", content)
@@ -230,6 +252,20 @@ class Imputations:
             raise ImputationError(f"Column {column!r} was not imputed. Imputed columns: {', '.join(self.columns) or 'none'}.")
         return column
 
+    def _completed(self, table: Table, imputation: int) -> Any:
+        """A table with its missing cells filled."""
+        numbers = {name: self._filled(name, imputation) for name in self._continuous}
+        completed = table.with_columns(numbers)
+        for name in self.columns:
+            if self.levels(name):
+                labels = [self.levels(name)[code] for code in self._values[name][imputation - 1]]
+                completed = filled(completed, name, self._rows[name], labels)
+        return completed
+
+    @property
+    def _continuous(self) -> list[str]:
+        return [name for name in self.columns if not self.levels(name)]
+
     def _filled(self, column: str, imputation: int) -> np.ndarray:
         values = self.original[column].to_numpy(dtype=float, na_value=np.nan).copy()
         values[self._rows[column]] = self._values[column][imputation - 1]
@@ -239,15 +275,18 @@ class Imputations:
         """The original table with the column types of a completed one: it may hold whole numbers where that does not."""
         completed = self.complete(1)
         if isinstance(completed, pd.DataFrame):
-            return self._table.native.astype({name: completed[name].dtype for name in self.columns})
+            return self._table.native.astype({name: completed[name].dtype for name in self._continuous})
         import narwhals as nw
 
         schema = nw.from_native(completed, eager_only=True).schema
         frame = nw.from_native(self._table.native, eager_only=True)
-        return frame.with_columns(*(nw.col(name).cast(schema[name]) for name in self.columns)).to_native()
+        return frame.with_columns(*(nw.col(name).cast(schema[name]) for name in self._continuous)).to_native()
 
     def _frame(self, imputation: int) -> pd.DataFrame:
-        return replaced(self.original, {name: self._filled(name, imputation) for name in self.columns})
+        """A completed table for an analysis, which takes truth values only as such and not as objects that hold them."""
+        frame = self._completed(Table(self.original, self.original), imputation)
+        truth = [name for name in self.columns if pd.api.types.infer_dtype(frame[name]) == "boolean"]
+        return frame.astype(dict.fromkeys(truth, bool))
 
 
 def load(path: str | Path) -> Imputations:
@@ -266,18 +305,17 @@ def load(path: str | Path) -> Imputations:
     ExchangeError
         If the folder is not one of ours or is damaged.
     """
-    from jmimpute.imputation.storage import read_cells
+    from jmimpute.imputation.storage import read_cells, read_levels
     from jmimpute.table.storage import read_manifest, read_table
 
     folder = Path(path)
-    content = read_manifest(folder, "imputations", ("m", "columns", "cluster", "table", "provenance"))
+    content = read_manifest(folder, "imputations", ("m", "columns", "cluster", "table", "levels", "provenance"))
     table = read_table(folder / "table.parquet", content["table"])
-    rows, values = read_cells(folder / "cells.parquet", content["m"])
+    levels = read_levels(content["levels"], folder)
+    rows, values = read_cells(folder / "cells.parquet", content["m"], levels)
     if list(rows) != content["columns"]:
         raise ExchangeError(f"{folder} should hold imputed cells of {content['columns']}; it holds those of {list(rows)}.")
     for name, found in rows.items():
-        if not np.isfinite(values[name]).all():
-            raise ExchangeError(f"In {folder}, imputed cells of {name!r} are missing or infinite. The file is damaged.")
         if name not in table.frame or not np.array_equal(np.flatnonzero(table.frame[name].isna()), found):
             raise ExchangeError(f"In {folder}, the imputed cells of {name!r} do not fit the missing cells of the table.")
-    return Imputations(table, rows, values, content["m"], content["cluster"], content["provenance"])
+    return Imputations(table, rows, values, content["m"], content["cluster"], content["provenance"], levels)

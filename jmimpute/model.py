@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jmimpute.imputations import Imputations
+from jmimpute.specification.families import Family
 from jmimpute.specification.priors import Priors
 from jmimpute.specification.specify import specify
 from jmimpute.table.reading import read
@@ -60,7 +61,7 @@ class JointModel:
         formulas: str | Sequence[str],
         data: Any,
         *,
-        families: Mapping[str, str] | None = None,
+        families: Mapping[str, str | Family] | None = None,
         priors: Priors | Mapping[str, Any] | None = None,
     ) -> None:
         self.table = read(data)
@@ -166,7 +167,7 @@ class JointModel:
             If Ctrl-C ended sampling early; the draws made are kept.
         """
         from jmimpute.fit import fit
-        from jmimpute.sampling.chains import Settings
+        from jmimpute.sampling.threads import Settings
 
         return fit(self, Settings(draws, tune, chains, cores, target_accept, progressbar), sampler, random_seed)
 
@@ -186,7 +187,7 @@ def impute(
     formulas: str | Sequence[str],
     m: int = 20,
     *,
-    families: Mapping[str, str] | None = None,
+    families: Mapping[str, str | Family] | None = None,
     priors: Priors | Mapping[str, Any] | None = None,
     random_seed: int | None = None,
     progressbar: bool = True,
@@ -217,7 +218,7 @@ def impute(
     <5 imputations of 1019 rows: reading (...), maths (...), motivation (...)>
     """
     from jmimpute.imputation.schedule import schedule
-    from jmimpute.sampling.chains import Settings
+    from jmimpute.sampling.threads import Settings
 
     settings = Settings()
     schedule(m, settings.chains, settings.draws)  # an impossible m should not cost a fit

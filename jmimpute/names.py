@@ -10,6 +10,8 @@ U = "u"
 SD_E, CORR_E = "sd_e", "corr_e"
 SD_U, CORR_U = "sd_u", "corr_u"
 ICC = "icc"
+CUTPOINTS = "cutpoints"
+CATEGORY = "category"
 
 # Dimensions. xarray refuses one dimension twice in a variable, hence the trailing underscore.
 CHAIN, DRAW = "chain", "draw"
@@ -19,6 +21,7 @@ EFFECT, EFFECT_ = "effect", "effect_"
 CLUSTER = "cluster"
 ROW = "row"
 IMPUTATION = "imputation"
+CUTPOINT = "cutpoint"
 
 # Columns of a long stack of imputations
 LONG_IMPUTATION, LONG_ROW = ".imp", ".id"
@@ -27,3 +30,18 @@ LONG_IMPUTATION, LONG_ROW = ".imp", ".id"
 def effect_label(response: str, covariate: str) -> str:
     """Label of a random effect, e.g. ``english|Intercept``."""
     return f"{response}|{covariate}"
+
+
+def cutpoints_label(response: str) -> str:
+    """Variable that holds the free cut points of an ordinal response."""
+    return f"{CUTPOINTS}_{response}"
+
+
+def cutpoint_dimension(response: str) -> str:
+    """Dimension of the free cut points of an ordinal response."""
+    return f"{CUTPOINT}_{response}"
+
+
+def category_label(response: str) -> str:
+    """Variable that holds drawn categories of a response, whose own name might be that of a parameter."""
+    return f"{CATEGORY}_{response}"

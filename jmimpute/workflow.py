@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ import pandas as pd
 
 from jmimpute.case import Case
 from jmimpute.errors import ExchangeError
+from jmimpute.specification.families import GAUSSIAN, ORDINAL, Family
+from jmimpute.table.reading import replaced
 
 if TYPE_CHECKING:
     from jmimpute.fit import Fit
@@ -39,6 +41,47 @@ def read_data(path: str | Path) -> pd.DataFrame:
         return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except Exception as error:
         raise ExchangeError(f"The data file {path} cannot be read: {error}") from error
+
+
+def categorised(data: pd.DataFrame, families: Mapping[str, Family]) -> pd.DataFrame:
+    """Make categoricals of the columns that a case calls categorical: CSV has no types, and formulas take numbers as such.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+    families : mapping of str to Family
+
+    Returns
+    -------
+    pandas.DataFrame
+        Categories are the levels said, or else those found; whole numbers are integers even if cells are missing.
+        Columns that are categoricals already stay as they are.
+
+    Raises
+    ------
+    FormulaError, TableError
+        If a column does not fit its family.
+    """
+    from jmimpute.specification.variables import resolve
+
+    columns = {}
+    for name, family in families.items():
+        if family.kind == GAUSSIAN or name not in data or isinstance(data[name].dtype, pd.CategoricalDtype):
+            continue  # a name that is no column is refused when the model is made
+        column = _whole(data[name])
+        (variable,) = resolve(column.to_frame(), [name], {name: family})
+        levels = variable.levels if family.levels is None else family.levels
+        dtype = pd.CategoricalDtype(list(levels), ordered=family.kind == ORDINAL)
+        columns[name] = pd.Series(column.array.astype(object), data.index).astype(dtype)
+    return replaced(data, columns)
+
+
+def _whole(column: pd.Series) -> pd.Series:
+    """Whole numbers that were read as decimals because cells are missing, as integers."""
+    present = column.dropna()
+    if pd.api.types.is_float_dtype(column.dtype) and (present.mod(1).eq(0) & present.abs().lt(2**53)).all():
+        return column.astype("Int64")
+    return column
 
 
 def run(
@@ -77,7 +120,8 @@ def run(
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    model = JointModel(case.model.formulas, data, priors=case.priors())
+    families = case.families()
+    model = JointModel(case.model.formulas, categorised(data, families), families=families, priors=case.priors())
     say(f"{case.title}\n\n{model}\n")
     sampling = case.sampling
     fit = model.fit(

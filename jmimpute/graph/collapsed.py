@@ -2,6 +2,7 @@
 
 import pymc as pm
 
+from jmimpute.errors import SamplingError, some
 from jmimpute.graph.op import collapsed_loglikelihood
 from jmimpute.graph.parameters import add_parameters, coords
 from jmimpute.specification.specify import Specification
@@ -21,7 +22,18 @@ def collapsed(specification: Specification, stats: Statistics) -> pm.Model:
     -------
     pymc.Model
         Variables are those of the generative model, without `u` and `y`; the likelihood is the potential ``likelihood``.
+
+    Raises
+    ------
+    SamplingError
+        If a response is categorical.
     """
+    latent = [variable.name for variable in specification.layout.variables if variable.is_latent]
+    if latent:
+        raise SamplingError(
+            f"There is no collapsed likelihood with categorical responses, here {some(map(repr, latent))}: their latent "
+            "normals cannot be integrated out in closed form. Use JointModel.pymc, which has them as parameters."
+        )
     with pm.Model(coords=coords(specification)) as model:
         parameters = add_parameters(specification)
         pm.Potential("likelihood", collapsed_loglikelihood(*parameters, specification.layout, stats))

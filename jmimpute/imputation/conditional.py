@@ -14,8 +14,9 @@ import numpy as np
 
 from jmimpute.compilation import kernel
 from jmimpute.errors import ImputationError
-from jmimpute.graph.likelihood import effect_precision, observed_precision
-from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
+from jmimpute.graph import effects as effects_kernel
+from jmimpute.graph.likelihood import observed_precision
+from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
 
@@ -48,7 +49,9 @@ def draw_effects(
     effects = np.zeros((specification.n_clusters, layout.n_effects))
     if layout.n_effects:
         noise = rng.standard_normal(effects.shape)
-        _draw_effects(beta, omega_e, omega_u, layout.effect_response, layout.effect_column, stats, noise, effects)
+        effects_kernel.draw_effects(
+            beta, omega_e, omega_u, layout.effect_response, layout.effect_column, stats, noise, effects
+        )
     return effects
 
 
@@ -92,31 +95,6 @@ def draw_cells(
             "responses (nearly) the same? Drop one, or use priors that keep correlations off the boundary."
         )
     return out
-
-
-@kernel
-def _draw_effects(beta, omega_e, omega_u, effect_response, effect_column, stats, noise, out):
-    n_patterns, p = stats.observed.shape
-    n_clusters, d = out.shape
-    precision = np.zeros((n_patterns, p, p))
-    xb_w = np.zeros((n_patterns, beta.shape[0], p))
-    for g in range(n_patterns):
-        observed_precision(omega_e, stats.observed[g], precision[g])
-        add_matmul(1.0, beta, precision[g], xb_w[g])
-    omega_u_inv = np.zeros((d, d))
-    observed_precision(omega_u, np.ones(d, dtype=np.bool_), omega_u_inv)
-    posterior, b = np.empty((d, d, 1)), np.empty((d, 1))
-    for j in range(n_clusters):
-        effect_precision(omega_u_inv, effect_response, effect_column, stats, precision, xb_w, j, 1, posterior, b)
-        chol = posterior[:, :, 0].copy()
-        cholesky_in_place(chol)
-        inverse = inverse_triangle(chol)  # P = CC': u = C^-T (C^-1 b + noise)
-        for e in range(d):
-            total = noise[j, e]
-            for f in range(e + 1):
-                total += inverse[e, f] * b[f, 0]
-            for f in range(e + 1):
-                out[j, f] += inverse[e, f] * total
 
 
 @kernel

@@ -1,6 +1,7 @@
 """Imputed cells on disk: one parquet file with a row a missing cell and a column an imputation."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ def write_cells(rows: dict[str, np.ndarray], values: dict[str, np.ndarray], path
     ----------
     rows : dict of str to ndarray of int, shape (n_missing,)
     values : dict of str to ndarray, shape (m, n_missing)
+        Numbers, or codes of categories.
     path : Path
     """
     parts = [
@@ -26,7 +28,27 @@ def write_cells(rows: dict[str, np.ndarray], values: dict[str, np.ndarray], path
     (pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({COLUMN: [], ROW: []})).to_parquet(path)
 
 
-def read_cells(path: Path, m: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def read_levels(record: Any, folder: Path) -> dict[str, tuple]:
+    """Read the categories of imputed columns from a manifest; JSON tells texts, truth values and numbers apart.
+
+    Parameters
+    ----------
+    record : object
+        What stands there.
+    folder : Path
+        For the message.
+
+    Raises
+    ------
+    ExchangeError
+        If it is not a list of categories for each of some columns.
+    """
+    if not isinstance(record, dict) or not all(isinstance(levels, list) and levels for levels in record.values()):
+        raise ExchangeError(f"In {folder}, the levels in the manifest should be lists by column, not {record!r}.")
+    return {name: tuple(levels) for name, levels in record.items()}
+
+
+def read_cells(path: Path, m: int, levels: dict[str, tuple]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Read imputed cells: rows and values by column, as `write_cells` was given them.
 
     Parameters
@@ -34,6 +56,8 @@ def read_cells(path: Path, m: int) -> tuple[dict[str, np.ndarray], dict[str, np.
     path : Path
     m : int
         Imputations that must be there.
+    levels : dict of str to tuple
+        Categories of the columns that have codes.
 
     Raises
     ------
@@ -51,4 +75,17 @@ def read_cells(path: Path, m: int) -> tuple[dict[str, np.ndarray], dict[str, np.
         values = {name: np.ascontiguousarray(group[names].to_numpy(dtype=float).T) for name, group in groups.items()}
     except Exception as error:
         raise ExchangeError(f"{path} cannot be read: {error}. The file is missing, cut short or not ours.") from error
-    return rows, values
+    return rows, {name: _checked(cells, name, levels.get(name), path) for name, cells in values.items()}
+
+
+def _checked(cells: np.ndarray, name: str, levels: tuple | None, path: Path) -> np.ndarray:
+    """Imputed cells as numbers or codes, of which none may be missing or impossible."""
+    if not np.isfinite(cells).all():
+        raise ExchangeError(f"In {path}, imputed cells of {name!r} are missing or infinite. The file is damaged.")
+    if levels is None:
+        return cells
+    if not np.isin(cells, np.arange(len(levels))).all():
+        raise ExchangeError(
+            f"In {path}, imputed cells of {name!r} are not codes of its {len(levels)} levels. The file is damaged."
+        )
+    return cells.astype(np.int64)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jmimpute.sampling.target import Target, dimension, log_density
+from jmimpute.sampling.target import Target, dimension, log_density, pack, parameters
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,20 @@ class Whitening:
     reliable: bool
 
 
-def whiten(target: Target) -> Whitening:
+def whiten(target: Target, start: np.ndarray | None = None) -> Whitening:
     """Find the mode and the Hessian of a target.
 
     Parameters
     ----------
     target : Target
+    start : ndarray, shape (n,), optional
+        Where to begin the search; `starting_point` if not given.
 
     Returns
     -------
     Whitening
     """
-    center = find_mode(target)
+    center = find_mode(target, starting_point(target) if start is None else start)
     curvature = -_hessian(center, target)
     matrix = _inverse_root(curvature)
     if matrix is not None:
@@ -52,15 +54,16 @@ def whiten(target: Target) -> Whitening:
 def starting_point(target: Target) -> np.ndarray:
     """Coefficients 0, residual sds 0.9, sds of random effects 0.3, no correlation: sensible on the standardised scale."""
     theta = np.zeros(dimension(target))
-    p, d = len(target.prior_e.scale), len(target.prior_u.scale)
-    diagonal_e = len(target.beta_row) + np.cumsum(np.arange(1, p + 1)) - 1
-    diagonal_u = len(theta) - d * (d + 1) // 2 + np.cumsum(np.arange(1, d + 1)) - 1
-    theta[diagonal_e], theta[diagonal_u] = np.log(0.9), np.log(0.3)
+    beta, omega_e, omega_u = parameters(theta, target)
+    free = np.ones(len(omega_e), dtype=bool)
+    free[target.prior_e.order[: target.prior_e.starts[-1]]] = False
+    omega_e[free, free] = 0.9**2
+    pack(beta, omega_e, 0.3**2 * np.eye(len(omega_u)), target, theta)
     return theta
 
 
-def find_mode(target: Target) -> np.ndarray:
-    """Maximise the target, theta of shape (n,)."""
+def find_mode(target: Target, start: np.ndarray) -> np.ndarray:
+    """Maximise the target from a starting point, theta of shape (n,)."""
     from scipy.optimize import minimize
 
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -68,9 +71,13 @@ def find_mode(target: Target) -> np.ndarray:
         value = log_density(theta, target, gradient)
         return -value, -gradient  # infinite where the density cannot be evaluated: the trust region then shrinks
 
+    def curvature(theta: np.ndarray) -> np.ndarray:
+        # SciPy asks for it at rejected points too, and refuses what is not finite.
+        return np.nan_to_num(-_hessian(theta, target), nan=0.0, posinf=0.0, neginf=0.0)
+
     # A trust region takes indefinite curvature far from the mode in its stride; a line search along the gradient does not.
     result = minimize(
-        objective, starting_point(target), jac=True, hess=lambda theta: -_hessian(theta, target), method="trust-exact",
+        objective, start, jac=True, hess=curvature, method="trust-exact",
         options={"maxiter": 200, "gtol": 1e-4},
     )  # fmt: skip
     return result.x

@@ -7,7 +7,7 @@ import numpy as np
 from jmimpute import names
 from jmimpute.compilation import kernel
 from jmimpute.sampling.nuts import Chain
-from jmimpute.sampling.target import Target, unpack
+from jmimpute.sampling.target import Target, parameters
 from jmimpute.specification.layout import Layout
 from jmimpute.specification.specify import Specification
 
@@ -104,16 +104,13 @@ def label(beta: np.ndarray, omega_e: np.ndarray, omega_u: np.ndarray, layout: La
 
 @kernel
 def _unpack_all(draws, target):
-    beta, chol_e, chol_u = unpack(draws[0], target)
+    beta, omega_e, omega_u = parameters(draws[0], target)
     n = draws.shape[0]
     betas = np.empty((n,) + beta.shape)
-    omegas_e = np.empty((n,) + chol_e.shape)
-    omegas_u = np.empty((n,) + chol_u.shape)
+    omegas_e = np.empty((n,) + omega_e.shape)
+    omegas_u = np.empty((n,) + omega_u.shape)
     for i in range(n):
-        beta, chol_e, chol_u = unpack(draws[i], target)
-        betas[i] = beta
-        omegas_e[i] = np.dot(chol_e, chol_e.T)
-        omegas_u[i] = np.dot(chol_u, chol_u.T)
+        betas[i], omegas_e[i], omegas_u[i] = parameters(draws[i], target)
     return betas, omegas_e, omegas_u
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jmimpute import names
-from jmimpute.sampling.chains import Settings
 from jmimpute.sampling.posterior import label
+from jmimpute.sampling.threads import Settings
 from jmimpute.specification.layout import Layout
 
 if TYPE_CHECKING:

@@ -1,16 +1,17 @@
 """Everything that makes a specification unusable with these data, each refused with its place and a remedy."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from jmimpute.errors import FormulaError, TableError, options, some
+from jmimpute.errors import FormulaError, TableError, some
 from jmimpute.names import INTERCEPT
 from jmimpute.specification.design import Design
 from jmimpute.specification.formula import Formula
 from jmimpute.table.clusters import Clusters
 from jmimpute.table.columns import require_complete
-
-FAMILIES = ("gaussian",)
 
 
 def check_roles(formulas: list[Formula], columns: list[str]) -> None:
@@ -42,13 +43,13 @@ def check_roles(formulas: list[Formula], columns: list[str]) -> None:
                 raise FormulaError(f"Column {name!r} is the cluster and also a variable of the model. Drop one of the roles.")
 
 
-def check_families(families: dict[str, str] | None, responses: tuple[str, ...]) -> None:
-    """Only families that exist, for responses that exist."""
-    for name, family in (families or {}).items():
+def check_families(families: Any, responses: tuple[str, ...]) -> None:
+    """Families are given by response, for responses that exist."""
+    if families is not None and not isinstance(families, Mapping):
+        raise FormulaError(f"Families must be given as a dict such as {{'smoker': 'binary'}}, not {families!r}.")
+    for name in families or {}:
         if name not in responses:
             raise FormulaError(f"A family is given for {name!r}, which is not a response. Responses: {some(responses, 20)}.")
-        if family not in FAMILIES:
-            raise FormulaError(f"The family of {name!r} is {family!r}; available: {options(FAMILIES)}.")
 
 
 def check_covariates(frame: pd.DataFrame, formulas: list[Formula]) -> None:
@@ -106,7 +107,7 @@ def check_design(design: Design, formula: Formula, part: str) -> None:
     if constant not in ([], [INTERCEPT]):
         name = next(name for name in constant if name != INTERCEPT)
         raise TableError(f"{name!r} is the same in every row of the {part} of {formula.text!r}: drop it, or write 1 instead.")
-    dependent = _first_dependent(design.matrix / scale)
+    dependent = first_dependent(design.matrix / scale)
     if dependent is not None:
         raise TableError(
             f"{design.names[dependent]!r} is collinear with the columns before it ({some(design.names[:dependent])}) in the "
@@ -114,7 +115,7 @@ def check_design(design: Design, formula: Formula, part: str) -> None:
         )
 
 
-def _first_dependent(matrix: np.ndarray) -> int | None:
+def first_dependent(matrix: np.ndarray) -> int | None:
     """Position of the first column that is a linear combination of those before it."""
     if not matrix.shape[1]:
         return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jmimpute.names import INTERCEPT, effect_label
+from jmimpute.specification.families import Variable
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,10 @@ class Layout:
 
     Attributes
     ----------
+    variables : tuple of Variable
+        Response columns of the table.
     responses : tuple of str, length p
+        Coordinates that stand for them: continuous responses and latent normals.
     covariates : tuple of str, length q
         Columns of X, the union over responses.
     random : tuple of str, length r
@@ -24,6 +28,7 @@ class Layout:
         Response and column of Z of each random effect, response by response.
     """
 
+    variables: tuple[Variable, ...]
     responses: tuple[str, ...]
     covariates: tuple[str, ...]
     random: tuple[str, ...]
@@ -35,6 +40,16 @@ class Layout:
     def n_effects(self) -> int:
         """Random effects of a cluster, d; 0 for a single-level model."""
         return len(self.effect_response)
+
+    @property
+    def latent(self) -> np.ndarray:
+        """Which coordinates are latent normals, shape (p,)."""
+        return np.array([variable.is_latent for variable in self.variables for _ in range(variable.width)], dtype=bool)
+
+    @property
+    def has_latents(self) -> bool:
+        """Whether any response is categorical."""
+        return any(variable.is_latent for variable in self.variables)
 
     @property
     def effects(self) -> tuple[str, ...]:
@@ -50,22 +65,25 @@ class Layout:
         return mask
 
 
-def lay_out(responses: tuple[str, ...], fixed: dict[str, tuple[str, ...]], random: dict[str, tuple[str, ...]]) -> Layout:
+def lay_out(variables: tuple[Variable, ...], fixed: dict[str, tuple[str, ...]], random: dict[str, tuple[str, ...]]) -> Layout:
     """Build the layout from the columns of each response.
 
     Parameters
     ----------
-    responses : tuple of str
+    variables : tuple of Variable
     fixed, random : dict of str to tuple of str
-        Columns of X and of Z for each response.
+        Columns of X and of Z for each response column.
     """
-    covariates = _union(fixed, responses)
-    columns = _union(random, responses)
-    mask = np.array([[name in fixed[response] for response in responses] for name in covariates], dtype=bool)
-    pairs = [(a, columns.index(name)) for a, response in enumerate(responses) for name in random[response]]
+    names = tuple(variable.name for variable in variables)
+    covariates = _union(fixed, names)
+    columns = _union(random, names)
+    owners = [variable.name for variable in variables for _ in range(variable.width)]
+    responses = tuple(label for variable in variables for label in variable.coordinates)
+    mask = np.array([[name in fixed[owner] for owner in owners] for name in covariates], dtype=bool)
+    pairs = [(a, columns.index(name)) for a, owner in enumerate(owners) for name in random[owner]]
     index = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     shape = (len(covariates), len(responses))
-    return Layout(responses, covariates, columns, mask.reshape(shape), index[:, 0].copy(), index[:, 1].copy())
+    return Layout(variables, responses, covariates, columns, mask.reshape(shape), index[:, 0].copy(), index[:, 1].copy())
 
 
 def _union(columns: dict[str, tuple[str, ...]], responses: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from jmimpute.errors import PriorError, options
 
 @dataclass(frozen=True)
 class Flat:
-    """Improper uniform prior on every coefficient."""
+    """Improper uniform prior on every coefficient, free covariance or distance of cut points."""
 
     def __str__(self) -> str:
         return "flat"
@@ -24,7 +24,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class Normal:
-    """Independent normal priors with mean 0 on coefficients, on the standardised scale."""
+    """Independent normal priors with mean 0 on coefficients, standardised scale; half-normal on distances of cut points."""
 
     sd: float
 
@@ -89,26 +89,38 @@ class InverseWishart:
         return f"inverse-Wishart(df {df}, scale {scale}) on the original scale"
 
 
+@dataclass(frozen=True)
+class JomoLevel1:
+    """Inverse-Wishart with scale I and df -1 if all responses are continuous, else flat on the free elements: what jomo has."""
+
+    def __str__(self) -> str:
+        return "as in jomo"
+
+
 CoefficientPrior = Flat | Normal
-CovariancePrior = LKJ | InverseWishart
+CovariancePrior = LKJ | InverseWishart | Flat
 
 
 @dataclass(frozen=True)
 class Priors:
-    """One prior for each kind of parameter."""
+    """One prior for each kind of parameter.
+
+    Latent normals have elements of `Omega_e` that are known, and each prior of it is then that prior given these elements.
+    """
 
     beta: CoefficientPrior
-    Omega_e: CovariancePrior
+    Omega_e: CovariancePrior | JomoLevel1
     Omega_u: CovariancePrior
+    cutpoints: CoefficientPrior
 
 
 def flat() -> Flat:
-    """Improper uniform prior for `beta`."""
+    """Improper uniform prior for `beta`, `cutpoints`, or the free elements of `Omega_e`."""
     return Flat()
 
 
 def normal(sd: float) -> Normal:
-    """Normal prior with mean 0 for `beta`.
+    """Normal prior with mean 0 for `beta`; half-normal for the distances between `cutpoints`.
 
     Parameters
     ----------
@@ -170,23 +182,48 @@ def inverse_wishart(df: float | None = None, scale: Any = 1.0) -> InverseWishart
     return InverseWishart(df, tuple(map(tuple, matrix.tolist())))
 
 
+CONSTRUCTORS: dict[type, Any] = {Flat: flat, Normal: normal, LKJ: lkj, InverseWishart: inverse_wishart}
+ALLOWED: dict[str, tuple[type, ...]] = {
+    "beta": (Flat, Normal),
+    "Omega_e": (LKJ, InverseWishart, Flat, JomoLevel1),
+    "Omega_u": (LKJ, InverseWishart),
+    "cutpoints": (Flat, Normal),
+}
+
+
 def default() -> Priors:
     """Weakly informative priors on the standardised scale.
 
-    Coefficients are normal(0, 5); standard deviations half-normal(1). Correlations between units are uniform; those
-    between random effects, about which few clusters say little, are LKJ(2), which keeps them off the boundary.
+    Coefficients are normal(0, 5), distances of cut points half-normal(5); standard deviations half-normal(1). Correlations
+    between units are uniform; those between random effects, about which few clusters say little, are LKJ(2), which keeps them
+    off the boundary.
     """
-    return Priors(normal(5.0), lkj(eta=1.0, sd=1.0), lkj(eta=2.0, sd=1.0))
+    return Priors(normal(5.0), lkj(eta=1.0, sd=1.0), lkj(eta=2.0, sd=1.0), normal(5.0))
 
 
 def jomo() -> Priors:
-    """The priors of the R package jomo for continuous responses and a common covariance matrix.
+    """The priors of the R package jomo for a common covariance matrix.
 
-    Flat coefficients; level-1 covariance inverse-Wishart with scale I and -1 degrees of freedom, as jomo 2.7 draws it
-    (posterior degrees of freedom N - 1), not the p of its manual; level-2 covariance inverse-Wishart with scale I and its
-    dimension as degrees of freedom. Scales are on the original scale of the data.
+    Flat coefficients; level-2 covariance inverse-Wishart with scale I and its dimension as degrees of freedom. Level-1
+    covariance: with continuous responses only, inverse-Wishart with scale I and -1 degrees of freedom, as jomo 2.7 draws it
+    (posterior degrees of freedom N - 1), not the p of its manual; with a categorical response flat on the free elements, for
+    which jomo ignores its scale. Scales are on the original scale of the data. Cut points, which jomo does not have, are flat.
     """
-    return Priors(flat(), inverse_wishart(df=-1.0), inverse_wishart())
+    return Priors(flat(), JomoLevel1(), inverse_wishart(), flat())
+
+
+def concrete(priors: Priors, has_latents: bool) -> Priors:
+    """Replace a prior that depends on the kind of responses by the one meant.
+
+    Parameters
+    ----------
+    priors : Priors
+    has_latents : bool
+        Whether any response is categorical.
+    """
+    if not isinstance(priors.Omega_e, JomoLevel1):
+        return priors
+    return replace(priors, Omega_e=flat() if has_latents else inverse_wishart(df=-1.0))
 
 
 def resolve(priors: Priors | Mapping[str, Any] | None) -> Priors:
@@ -215,10 +252,8 @@ def resolve(priors: Priors | Mapping[str, Any] | None) -> Priors:
     if unknown:
         raise PriorError(f"There is no parameter {unknown[0]!r}. Priors can be given for {options(names)}.")
     for name, prior in priors.items():
-        allowed = (Flat, Normal) if name == "beta" else (LKJ, InverseWishart)
-        if not isinstance(prior, allowed):
-            constructors = ("flat", "normal") if name == "beta" else ("lkj", "inverse_wishart")
-            constructors = [f"jm.priors.{constructor}()" for constructor in constructors]
+        if not isinstance(prior, ALLOWED[name]):
+            constructors = [f"jm.priors.{CONSTRUCTORS[kind].__name__}()" for kind in ALLOWED[name] if kind in CONSTRUCTORS]
             raise PriorError(f"The prior of {name!r} must be made by {' or '.join(constructors)}, not {prior!r}.")
     return replace(default(), **dict(priors))
 
@@ -248,7 +283,7 @@ def from_record(record: Mapping[str, Any]) -> Priors:
     PriorError
         If it names a prior that does not exist.
     """
-    constructors = {"Flat": flat, "Normal": normal, "LKJ": lkj, "InverseWishart": inverse_wishart}
+    constructors = {kind.__name__: make for kind, make in {**CONSTRUCTORS, JomoLevel1: JomoLevel1}.items()}
     if not isinstance(record, Mapping):
         raise PriorError(f"Priors must be written by name, not as {record!r}.")
     made = {}

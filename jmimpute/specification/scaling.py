@@ -1,6 +1,7 @@
 """The standardised scale inside, the original scale outside.
 
-Responses and covariates are centred and scaled to standard deviation 1; samplers work there, analysts never see it. With
+Continuous responses and covariates are centred and scaled to standard deviation 1; latent normals have a scale of their own.
+Samplers work there, analysts never see it. With
 y = c + D y*, x* = T'x and the random effects u = K u*, the parameters are related by
 
     B = T B* D + (c in the row of the intercept),   Omega_e = D Omega_e* D,   Omega_u = K Omega_u* K'.
@@ -82,8 +83,8 @@ def find(y: np.ndarray, x: np.ndarray, z: np.ndarray, layout: Layout) -> Scaling
     """
     has_intercept = np.array([name == INTERCEPT for name in layout.covariates])
     centred = layout.beta_mask[has_intercept].any(axis=0)
-    center = np.where(centred, np.nanmean(y, axis=0), 0.0)
-    scale = np.nanstd(y, axis=0)
+    center = np.where(centred & ~layout.latent, np.nanmean(y, axis=0), 0.0)
+    scale = np.where(layout.latent, 1.0, np.nanstd(y, axis=0))
     x_transform = _standardise(x, layout.covariates, layout.beta_mask)
     z_transform = _standardise(z, layout.random, layout.random_mask)
     # Z u = Z* u* for each response: u = T_z u* over its columns, times the scale of the response.

@@ -10,12 +10,14 @@ import pandas as pd
 from jmimpute.errors import FormulaError
 from jmimpute.specification import checks, priors, scaling
 from jmimpute.specification.design import Design, design
+from jmimpute.specification.families import Family, Variable
 from jmimpute.specification.formula import Formula, parse
 from jmimpute.specification.layout import Layout, lay_out
+from jmimpute.specification.propriety import check_posterior
+from jmimpute.specification.variables import coordinates, encode, resolve
 from jmimpute.table import clusters as cluster_codes
 from jmimpute.table import order, patterns
 from jmimpute.table.clusters import Clusters
-from jmimpute.table.columns import numeric
 from jmimpute.table.patterns import Patterns
 
 
@@ -34,7 +36,10 @@ class Specification:
     order : ndarray of int, shape (n_rows,)
         Row of the table at each canonical position.
     y : ndarray, shape (n_rows, p)
-        Responses on the standardised scale, in canonical order, NaN for missing cells.
+        Responses on the standardised scale, in canonical order, NaN for missing cells. Latent normals are 0 where the
+        category is observed.
+    categories : ndarray of int, shape (n_rows, n_variables)
+        Position of the observed category among the levels of its variable; -1 for missing cells and gaussian responses.
     x, z : ndarray, shapes (n_rows, q), (n_rows, r)
         Likewise.
     patterns : Patterns
@@ -48,6 +53,7 @@ class Specification:
     clusters: Clusters
     order: np.ndarray
     y: np.ndarray
+    categories: np.ndarray
     x: np.ndarray
     z: np.ndarray
     patterns: Patterns
@@ -61,7 +67,7 @@ class Specification:
 def specify(
     formulas: str | Sequence[str],
     frame: pd.DataFrame,
-    families: Mapping[str, str] | None = None,
+    given_families: Mapping[str, str | Family] | None = None,
     given_priors: priors.Priors | Mapping[str, Any] | None = None,
 ) -> Specification:
     """Turn what the analyst wrote into a specification.
@@ -71,8 +77,8 @@ def specify(
     formulas : str or sequence of str
         One formula for all responses, or several, each with its own covariates and random effects.
     frame : pandas.DataFrame, n_rows rows
-    families : mapping of str to str, optional
-        Family of a response; all are ``"gaussian"``.
+    given_families : mapping of str to str or Family, optional
+        See `jmimpute.specification.variables.resolve`.
     given_priors : Priors or mapping, optional
         See `jmimpute.specification.priors.resolve`.
 
@@ -83,24 +89,27 @@ def specify(
     Raises
     ------
     FormulaError, TableError, PriorError
-        See `jmimpute.specification.checks`.
+        See `jmimpute.specification.checks` and `jmimpute.specification.propriety`.
     """
     parsed = _parse_all(formulas, list(frame.columns))
     responses = tuple(name for formula in parsed for name in formula.responses)
-    checks.check_families(dict(families or {}), responses)
+    checks.check_families(given_families, responses)
     checks.check_covariates(frame, parsed)
-    y = np.column_stack([numeric(frame, name) for name in responses])
-    for name, values in zip(responses, y.T, strict=True):
-        checks.check_response(name, values)
+    variables = resolve(frame, responses, given_families or {})
+    y = np.column_stack([coordinates(frame[variable.name], variable) for variable in variables])
+    categories = np.column_stack([encode(frame[variable.name], variable) for variable in variables])
+    for variable in variables:
+        if not variable.is_latent:
+            checks.check_response(variable.name, y[:, variable.first])
     clusters = cluster_codes.code(frame, next((f.cluster for f in parsed if f.cluster), None))
     checks.check_clusters(clusters)
     covariates = list(dict.fromkeys(name for formula in parsed for name in formula.columns))
     rows = order.canonical(frame, clusters.codes, [*responses, *covariates])
     y = y[rows]
-    layout, x, z = _designs(parsed, responses, frame[covariates].iloc[rows])
+    layout, x, z = _designs(parsed, variables, frame[covariates].iloc[rows])
     scales = scaling.find(y, x, z, layout)
     y = (y - scales.center) / scales.scale
-    return Specification(
+    specification = Specification(
         formulas=tuple(parsed),
         layout=layout,
         priors=_fitting(priors.resolve(given_priors), layout),
@@ -108,14 +117,18 @@ def specify(
         clusters=Clusters(clusters.name, clusters.labels, clusters.codes[rows]),
         order=rows,
         y=y,
+        categories=np.ascontiguousarray(categories[rows]),
         x=x @ scales.x_transform,
         z=z @ scales.z_transform,
         patterns=patterns.find(y),
     )
+    check_posterior(specification)
+    return specification
 
 
 def _fitting(resolved: priors.Priors, layout: Layout) -> priors.Priors:
-    """Refuse an inverse-Wishart scale matrix of another dimension than the model's."""
+    """Settle priors that depend on the responses; refuse a scale matrix of another dimension than the model's."""
+    resolved = priors.concrete(resolved, layout.has_latents)
     for prior, dim in ((resolved.Omega_e, len(layout.responses)), (resolved.Omega_u, layout.n_effects)):
         if dim and isinstance(prior, priors.InverseWishart):
             prior.scale_matrix(dim)
@@ -136,7 +149,9 @@ def _unquoted(formula: Formula) -> Formula:
     return replace(formula, responses=tuple(name.strip("`") for name in formula.responses))
 
 
-def _designs(formulas: list[Formula], responses: tuple[str, ...], frame: pd.DataFrame) -> tuple[Layout, np.ndarray, np.ndarray]:
+def _designs(
+    formulas: list[Formula], variables: tuple[Variable, ...], frame: pd.DataFrame
+) -> tuple[Layout, np.ndarray, np.ndarray]:
     """Evaluate both sides of every formula and put the columns of all responses side by side."""
     fixed: dict[str, tuple[str, ...]] = {}
     random: dict[str, tuple[str, ...]] = {}
@@ -149,7 +164,7 @@ def _designs(formulas: list[Formula], responses: tuple[str, ...], frame: pd.Data
         checks.check_random(formula, z)
         fixed.update(dict.fromkeys(formula.responses, x.names))
         random.update(dict.fromkeys(formula.responses, z.names))
-    layout = lay_out(responses, fixed, random)
+    layout = lay_out(variables, fixed, random)
     return layout, _stack(x_columns, layout.covariates, len(frame)), _stack(z_columns, layout.random, len(frame))
 
 

@@ -1,0 +1,354 @@
+"""Density of the parameters of one latent response, the latent itself and all missing values integrated out.
+
+Given the other latents of observed categories, the other random effects and v, the latent z of row i, pattern t, is
+
+    z_i ~ N(m_i, s_t^2),   m_i = x_i'beta + z_i'u_j + w_t'r_i,   w_t = A_t omega,   s_t^2 = 1 - omega'A_t omega,
+
+with r_i the residuals of the other observed coordinates a, A_t the inverse of Omega_e over them and omega their covariances
+with the latent. The row contributes the probability of the interval its category puts z_i into.
+
+Coordinates phi: beta; the free elements of omega; Lambda (row by row) and the lower triangle of T (row by row, logarithms on
+the diagonal), where u_k = Lambda'u_rest + T v with standard normal v that stay fixed; logarithms of the distances between cut
+points.
+"""
+
+import math
+
+import numpy as np
+
+from jmimpute.compilation import kernel
+from jmimpute.graph.small_matrices import add_matmul, inverse_triangle
+from jmimpute.sampling.latents.rows import axpy, dot
+from jmimpute.sampling.latents.state import CHUNK, add_effect, split_effects
+from jmimpute.sampling.latents.tails import score_half_lines, score_intervals, sum_logs
+
+
+@kernel
+def n_parameters(latent, given, latents):
+    """Length of phi."""
+    n_own = given.own.shape[0]
+    n_effects = given.rest.shape[0] * n_own + n_own * (n_own + 1) // 2
+    return given.columns.shape[0] + given.partners.shape[0] + n_effects + latents.n_cuts[latent]
+
+
+@kernel
+def pack_latent(latent, given, problem, state, phi):
+    """Write phi from the present state."""
+    latents = problem.latents
+    k = latents.coordinate[latent]
+    position = 0
+    for c in given.columns:
+        phi[position] = state.beta[c, k]
+        position += 1
+    for a in given.partners:
+        phi[position] = state.omega_e[k, a]
+        position += 1
+    _, slopes, root = split_effects(state.omega_u, given.own, given.rest)
+    for r in range(slopes.shape[0]):
+        for e in range(slopes.shape[1]):
+            phi[position] = slopes[r, e]
+            position += 1
+    for e in range(root.shape[0]):
+        for f in range(e + 1):
+            phi[position] = math.log(root[e, e]) if e == f else root[e, f]
+            position += 1
+    last = 0.0
+    for c in range(latents.n_cuts[latent]):
+        cut = state.cutpoints[latents.cut_start[latent] + c]
+        phi[position] = math.log(cut - last)
+        last = cut
+        position += 1
+
+
+@kernel
+def unpack_latent(latent, phi, given, latents):
+    """Split phi into beta (n_b), omega (p), Lambda (d - d_k, d_k), T (d_k, d_k) and all cut points (n_levels + 1)."""
+    n_own, n_rest = given.own.shape[0], given.rest.shape[0]
+    beta = phi[: given.columns.shape[0]]
+    position = beta.shape[0]
+    omega = given.known.copy()
+    for a in given.partners:
+        omega[a] = phi[position]
+        position += 1
+    slopes = phi[position : position + n_rest * n_own].reshape(n_rest, n_own)
+    position += n_rest * n_own
+    root = np.zeros((n_own, n_own))
+    for e in range(n_own):
+        for f in range(e + 1):
+            root[e, f] = math.exp(phi[position]) if e == f else phi[position]
+            position += 1
+    n_cuts = latents.n_cuts[latent]
+    cuts = np.zeros(n_cuts + 3)
+    cuts[0], cuts[-1] = -np.inf, np.inf
+    for c in range(n_cuts):
+        cuts[c + 2] = cuts[c + 1] + math.exp(phi[position + c])
+    return beta, omega, slopes, root, cuts
+
+
+@kernel
+def effects_of(slopes, root, given, out):
+    """Write u_k = Lambda'u_rest + T v, shape (d_k, J)."""
+    out[:] = 0.0
+    for e in range(out.shape[0]):
+        for r in range(slopes.shape[0]):
+            axpy(slopes[r, e], given.u_rest[r], out[e])
+        for f in range(e + 1):
+            axpy(root[e, f], given.v[f], out[e])
+
+
+@kernel
+def conditional_slopes(inverse, omega, w):
+    """Write w = A omega; return s^2 = 1 - omega'w."""
+    s_squared = 1.0
+    for a in range(omega.shape[0]):
+        w[a] = 0.0
+        for b in range(omega.shape[0]):
+            w[a] += inverse[a, b] * omega[b]
+        s_squared -= omega[a] * w[a]
+    return s_squared
+
+
+@kernel
+def add_mean(first, beta, w, given, problem, state, out):
+    """Add x'beta + w'r to consecutive rows of one pattern, beginning with `first`."""
+    end = first + out.shape[0]
+    for c in range(beta.shape[0]):
+        axpy(beta[c], problem.rows.x[given.columns[c], first:end], out)
+    for a in range(w.shape[0]):
+        if w[a] != 0.0:
+            axpy(w[a], state.residual[a, first:end], out)
+
+
+@kernel
+def add_effects(first, u, given, problem, out):
+    """Add the random effects u (d_k, J) of the latent to consecutive rows."""
+    end = first + out.shape[0]
+    for e in range(u.shape[0]):
+        z = problem.rows.z[problem.target.effect_column[given.own[e]], first:end]
+        add_effect(1.0, z, u[e], problem.rows.cluster[first:end], out)
+
+
+@kernel
+def score(latent, first, s, cuts, given, problem, mean, work, d_cuts):
+    """Score consecutive rows; see `score_half_lines` and `score_intervals`, whose return value it hands on."""
+    n = mean.shape[0]
+    info, scale, exponent = work[1, :n], work[2, :n], work[3, :n]
+    if problem.latents.ordinal[latent]:
+        rank = problem.rows.slot[problem.latents.variable[latent], first : first + n]
+        return score_intervals(mean, rank, cuts, s, info, scale, exponent, d_cuts)
+    return score_half_lines(mean, given.bound[first : first + n], given.sign[first : first + n], s, info, scale, exponent)
+
+
+@kernel
+def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
+    """Log density of phi up to a constant; writes its gradient.
+
+    Parameters
+    ----------
+    latent : int
+    phi : ndarray, shape (n,)
+    given : Given
+    problem : Problem
+    state : State
+        For the residuals of the other coordinates.
+    work : ndarray, shape (4, CHUNK)
+    u : ndarray, shape (d_k, J)
+        Overwritten by the random effects that phi stands for.
+    gradient : ndarray, shape (n,)
+        Overwritten.
+
+    Returns
+    -------
+    float
+        Minus infinity where Omega_e would not be positive definite.
+    """
+    target = problem.target
+    beta, omega, slopes, root, cuts = unpack_latent(latent, phi, given, problem.latents)
+    gradient[:] = 0.0
+    d_omega = np.zeros(omega.shape[0])
+    k = problem.latents.coordinate[latent]
+    value = _level_1_prior(k, omega, given, problem, d_omega)
+    if value == -np.inf:
+        return value
+    effects_of(slopes, root, given, u)
+    d_u = np.zeros(u.shape)
+    d_cuts = np.zeros(cuts.shape[0])
+    w, pull = np.empty(omega.shape[0]), np.empty(omega.shape[0])
+    for g in range(target.stats.observed.shape[0]):
+        if not target.stats.observed[g, k]:
+            continue
+        s_squared = conditional_slopes(given.inverse[g], omega, w)
+        if not s_squared > 0.0:
+            return -np.inf
+        s = math.sqrt(s_squared)
+        d_s = 0.0
+        pull[:] = 0.0
+        for first in range(problem.rows.starts[g], problem.rows.starts[g + 1], CHUNK):
+            end = min(first + CHUNK, problem.rows.starts[g + 1])
+            mean = work[0, : end - first]
+            mean[:] = 0.0
+            add_mean(first, beta, w, given, problem, state, mean)
+            add_effects(first, u, given, problem, mean)
+            d_s += score(latent, first, s, cuts, given, problem, mean, work, d_cuts)
+            value += sum_logs(work[2, : end - first]) + np.sum(work[3, : end - first])
+            _collect(first, g, k, mean, given, problem, state, gradient, pull, d_u)
+        for a in range(omega.shape[0]):  # through w_t = A_t omega and through s_t
+            total = -w[a] / s * d_s
+            for b in range(omega.shape[0]):
+                total += given.inverse[g, a, b] * pull[b]
+            d_omega[a] += total
+    if not math.isfinite(value):
+        return -np.inf
+    return value + _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cuts, gradient)
+
+
+@kernel
+def _collect(first, g, k, d_mean, given, problem, state, gradient, pull, d_u):
+    """Carry derivatives with respect to the means of rows over to beta, w and the random effects."""
+    end = first + d_mean.shape[0]
+    for c in range(given.columns.shape[0]):
+        gradient[c] += dot(problem.rows.x[given.columns[c], first:end], d_mean)
+    for a in range(pull.shape[0]):
+        if a != k and problem.target.stats.observed[g, a]:
+            pull[a] += dot(state.residual[a, first:end], d_mean)
+    cluster = problem.rows.cluster[first:end]
+    for e in range(d_u.shape[0]):
+        z = problem.rows.z[problem.target.effect_column[given.own[e]], first:end]
+        total = d_u[e]
+        for i in range(d_mean.shape[0]):
+            total[cluster[i]] += z[i] * d_mean[i]
+
+
+@kernel
+def _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cuts, gradient):
+    """Complete the gradient; return the log priors of beta, of the effects and of cut points."""
+    value = 0.0
+    n_b = given.columns.shape[0]
+    precision = problem.target.beta_precision
+    for c in range(n_b):
+        value -= 0.5 * precision * phi[c] * phi[c]
+        gradient[c] -= precision * phi[c]
+    position = n_b
+    for a in given.partners:
+        gradient[position] = d_omega[a]
+        position += 1
+    n_own, n_rest = root.shape[0], slopes.shape[0]
+    d_slopes, d_root = np.zeros((n_rest, n_own)), np.zeros((n_own, n_own))
+    value += level_2_prior(slopes, root, given, problem.target.prior_u, d_slopes, d_root)
+    for r in range(n_rest):
+        for e in range(n_own):
+            gradient[position] = d_slopes[r, e] + dot(given.u_rest[r], d_u[e])
+            position += 1
+    for e in range(n_own):
+        for f in range(e + 1):
+            total = d_root[e, f] + dot(given.v[f], d_u[e])
+            gradient[position] = total * root[e, e] if e == f else total
+            position += 1
+    n_cuts = problem.latents.n_cuts[latent]
+    later = 0.0
+    for c in range(n_cuts - 1, -1, -1):  # a distance moves its own cut point and all later ones
+        distance = cuts[c + 2] - cuts[c + 1]
+        later += d_cuts[c + 2]
+        value += phi[position + c] - 0.5 * problem.cut_precision * distance * distance
+        gradient[position + c] = distance * (later - problem.cut_precision * distance) + 1.0
+    return value
+
+
+@kernel
+def _level_1_prior(k, omega, given, problem, d_omega):
+    """Log prior of Omega_e as a function of one row, with s^2 = 1 - omega'A omega, w = A omega and A over all others.
+
+    |Omega_e| is proportional to s^2, and tr(S Omega_e^-1) to (S_kk - 2 S_k'w + w'S w) / s^2, up to constants.
+    """
+    prior = problem.target.prior_e
+    inverse = given.inverse[-1]
+    p = omega.shape[0]
+    w = np.empty(p)
+    s_squared = conditional_slopes(inverse, omega, w)
+    if not s_squared > 0.0:
+        return -np.inf
+    power = prior.shape - 1.0 if prior.lkj else -0.5 * (prior.shape + p + 1.0)
+    for a in range(p):
+        d_omega[a] -= 2.0 * power * w[a] / s_squared
+    if prior.lkj or prior.shape == -(p + 1.0):  # LKJ, flat
+        return power * math.log(s_squared)
+    form = problem.scale_e[k, k]
+    pull = np.empty(p)
+    for a in range(p):
+        pull[a] = -problem.scale_e[a, k]
+        for b in range(p):
+            pull[a] += problem.scale_e[a, b] * w[b]
+        form += w[a] * (pull[a] - problem.scale_e[a, k])
+    for a in range(p):
+        total = form / s_squared * w[a]
+        for b in range(p):
+            total += inverse[a, b] * pull[b]
+        d_omega[a] -= total / s_squared
+    return power * math.log(s_squared) - 0.5 * form / s_squared
+
+
+@kernel
+def level_2_prior(slopes, root, given, prior, d_slopes, d_root):
+    """Log prior of Omega_u as a function of Lambda and T (logarithms on its diagonal), the rest of it fixed.
+
+    |Omega_u| is proportional to |T|^2, and d Omega_kk = prod_i T_ii^{d_k - i} dT. With Q = S_kk - Lambda'S_rk - S_kr Lambda +
+    Lambda'S_rr Lambda the trace of an inverse-Wishart prior is tr(Q (TT')^-1). Under LKJ the variances count too:
+    p(Omega) is |Corr|^{eta - 1} prod_i sd_i^{-d} times half-normal densities of sd_i.
+    """
+    n_own, n_rest = root.shape[0], slopes.shape[0]
+    dim = n_own + n_rest
+    power = 2.0 * (prior.shape - 1.0) if prior.lkj else -(prior.shape + dim + 1.0)
+    value = 0.0
+    for e in range(n_own):
+        value += (power + n_own - e + 1.0) * math.log(root[e, e])
+        d_root[e, e] += (power + n_own - e + 1.0) / root[e, e]
+    if prior.lkj:
+        return value + _variances_prior(slopes, root, given, prior, d_slopes, d_root)
+    inverse = inverse_triangle(root)
+    precision = np.zeros((n_own, n_own))
+    add_matmul(1.0, inverse.T, inverse, precision)
+    pull = np.zeros((n_rest, n_own))  # S_rr Lambda - S_rk
+    form = np.zeros((n_own, n_own))
+    for e in range(n_own):
+        for r in range(n_rest):
+            pull[r, e] = -prior.scale[given.rest[r], given.own[e]]
+            for s in range(n_rest):
+                pull[r, e] += prior.scale[given.rest[r], given.rest[s]] * slopes[s, e]
+    for e in range(n_own):
+        for f in range(n_own):
+            form[e, f] = prior.scale[given.own[e], given.own[f]]
+            for r in range(n_rest):
+                form[e, f] += slopes[r, e] * pull[r, f] - prior.scale[given.rest[r], given.own[e]] * slopes[r, f]
+    add_matmul(-1.0, pull, precision, d_slopes)
+    half, full = np.zeros((n_own, n_own)), np.zeros((n_own, n_own))
+    add_matmul(1.0, precision, form, half)
+    add_matmul(1.0, half, inverse.T, full)
+    for e in range(n_own):
+        value -= 0.5 * half[e, e]
+        for f in range(e + 1):
+            d_root[e, f] += full[e, f]
+    return value
+
+
+@kernel
+def _variances_prior(slopes, root, given, prior, d_slopes, d_root):
+    """What an LKJ prior says of the variances of the latent's random effects."""
+    n_own, n_rest = root.shape[0], slopes.shape[0]
+    value = 0.0
+    pull = np.zeros((n_rest, n_own))
+    add_matmul(1.0, given.omega_rest, slopes, pull)
+    for e in range(n_own):
+        variance = 0.0
+        for f in range(e + 1):
+            variance += root[e, f] * root[e, f]
+        for r in range(n_rest):
+            variance += slopes[r, e] * pull[r, e]
+        squared = prior.scale[given.own[e], given.own[e]] ** 2
+        power = prior.shape - 1.0 + 0.5 * (n_own + n_rest)
+        value -= power * math.log(variance) + 0.5 * variance / squared
+        slope = -2.0 * (power / variance + 0.5 / squared)
+        for f in range(e + 1):
+            d_root[e, f] += slope * root[e, f]
+        for r in range(n_rest):
+            d_slopes[r, e] += slope * pull[r, e]
+    return value

@@ -1,0 +1,280 @@
+"""What the moves share: the problem, the present state of a chain, and what is fixed while one latent's parameters move."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jmimpute.compilation import kernel
+from jmimpute.graph.likelihood import observed_precision
+from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
+from jmimpute.sampling import target as targets
+from jmimpute.sampling.latents.rows import Latents, Rows, axpy, collect_latents, collect_rows, copied
+from jmimpute.sampling.target import Target
+from jmimpute.specification.priors import Normal
+from jmimpute.specification.specify import Specification
+from jmimpute.table.statistics import Statistics
+
+CHUNK = 1024  # rows whose intermediate results stay in cache
+
+
+class Problem(NamedTuple):
+    """What does not change along a chain, except the statistics in `target`.
+
+    Attributes
+    ----------
+    rows : Rows
+    latents : Latents
+    target : Target
+        Its statistics belong to one chain.
+    scale_e : ndarray, shape (p, p)
+        Scale matrix of an inverse-Wishart prior of Omega_e, in the order of responses.
+    cut_precision : float
+        Of the half-normal prior of distances between cut points; 0 if it is flat.
+    """
+
+    rows: Rows
+    latents: Latents
+    target: Target
+    scale_e: np.ndarray
+    cut_precision: float
+
+
+class State(NamedTuple):
+    """Present values of everything that moves, on the standardised scale; the arrays are changed in place.
+
+    Attributes
+    ----------
+    y, residual : ndarray, shape (p, N)
+        Responses with the present latents, 0 in missing cells; and what is left of them after B'x + U'z.
+    beta, omega_e, omega_u : ndarray, shapes (q, p), (p, p), (d, d)
+    u : ndarray, shape (d, J)
+    cutpoints : ndarray, shape (n_cuts,)
+    precision : ndarray, shape (G + 1, p, p)
+        Inverse of Omega_e over the observed coordinates of each pattern, and, last, over all.
+    """
+
+    y: np.ndarray
+    residual: np.ndarray
+    beta: np.ndarray
+    omega_e: np.ndarray
+    omega_u: np.ndarray
+    u: np.ndarray
+    cutpoints: np.ndarray
+    precision: np.ndarray
+
+
+class Given(NamedTuple):
+    """What is fixed while the parameters of latent k move.
+
+    Attributes
+    ----------
+    columns : ndarray of int, shape (n_b,)
+        Columns of X that it has.
+    partners : ndarray of int, shape (n_p,)
+        Coordinates whose covariance with it is free.
+    own, rest : ndarray of int, shapes (d_k,), (d - d_k,)
+        Its random effects and the others.
+    inverse : ndarray, shape (G + 1, p, p)
+        Inverse of Omega_e over the observed coordinates of each pattern without k, and, last, over all without k.
+    known : ndarray, shape (p,)
+        Covariances with the other latents of its variable, 0 elsewhere.
+    omega_rest : ndarray, shape (d - d_k, d - d_k)
+        Covariance of the other random effects.
+    u_rest, v : ndarray, shapes (d - d_k, J), (d_k, J)
+        The other random effects; and v with u_k = Lambda'u_rest + T v.
+    bound, sign : ndarray, shape (N,)
+        Half-line of the latent of each row (binary and nominal), see `score_half_lines`.
+    """
+
+    columns: np.ndarray
+    partners: np.ndarray
+    own: np.ndarray
+    rest: np.ndarray
+    inverse: np.ndarray
+    known: np.ndarray
+    omega_rest: np.ndarray
+    u_rest: np.ndarray
+    v: np.ndarray
+    bound: np.ndarray
+    sign: np.ndarray
+
+
+def build_problem(specification: Specification, stats: Statistics) -> Problem:
+    """Collect the arrays of a specification; the statistics are copied."""
+    target = targets.build(specification, copied(stats))
+    back = np.argsort(target.prior_e.order)
+    prior = specification.priors.cutpoints
+    return Problem(
+        collect_rows(specification),
+        collect_latents(specification),
+        target,
+        np.ascontiguousarray(target.prior_e.scale[np.ix_(back, back)]),
+        prior.sd**-2 if isinstance(prior, Normal) else 0.0,
+    )
+
+
+def new_state(problem: Problem, n_clusters: int) -> State:
+    """Make room for a state; all latents 0."""
+    p, n_rows = problem.rows.y.shape
+    q, d = len(problem.rows.x), len(problem.target.prior_u.scale)
+    n_patterns = len(problem.rows.starts) - 1
+    n_cuts = int((problem.latents.n_cuts / problem.latents.width).sum())
+    return State(
+        problem.rows.y.copy(),
+        np.zeros((p, n_rows)),
+        np.zeros((q, p)),
+        np.eye(p),
+        np.eye(d),
+        np.zeros((d, n_clusters)),
+        np.zeros(n_cuts),
+        np.zeros((n_patterns + 1, p, p)),
+    )
+
+
+@kernel
+def settle(problem, state):
+    """Recompute residuals and precisions from the parameters, after all of them have changed."""
+    rows, target = problem.rows, problem.target
+    for g in range(target.stats.observed.shape[0]):
+        for a in range(state.y.shape[0]):
+            if not target.stats.observed[g, a]:
+                continue
+            for first in range(rows.starts[g], rows.starts[g + 1], CHUNK):
+                end = min(first + CHUNK, rows.starts[g + 1])
+                out = state.residual[a, first:end]
+                out[:] = state.y[a, first:end]
+                for c in range(rows.x.shape[0]):
+                    axpy(-state.beta[c, a], rows.x[c, first:end], out)
+                for e in range(target.effect_response.shape[0]):
+                    if target.effect_response[e] == a:
+                        add_effect(-1.0, rows.z[target.effect_column[e], first:end], state.u[e], rows.cluster[first:end], out)
+        state.precision[g] = 0.0
+        observed_precision(state.omega_e, target.stats.observed[g], state.precision[g])
+    state.precision[-1] = 0.0
+    observed_precision(state.omega_e, np.ones(state.y.shape[0], dtype=np.bool_), state.precision[-1])
+
+
+@kernel
+def add_effect(scale, z, u, cluster, out):
+    """Add scale z u_j to the rows of `out`."""
+    for i in range(out.shape[0]):
+        out[i] += scale * z[i] * u[cluster[i]]
+
+
+@kernel
+def look_around(latent, problem, state):
+    """Collect what is fixed while the parameters of a latent move."""
+    target, latents = problem.target, problem.latents
+    k = latents.coordinate[latent]
+    first, width = latents.first[latent], latents.width[latent]
+    p = state.y.shape[0]
+    columns = target.beta_row[target.beta_column == k]
+    coordinate = np.arange(p)
+    partners = coordinate[(coordinate < first) | (coordinate >= first + width)]
+    known = np.zeros(p)
+    known[first : first + width] = 0.5
+    known[k] = 0.0
+    inverse = np.zeros(state.precision.shape)
+    for g in range(inverse.shape[0]):
+        if g == inverse.shape[0] - 1 or target.stats.observed[g, k]:
+            without(state.precision[g], k, inverse[g])
+    own = np.flatnonzero(target.effect_response == k)
+    rest = np.flatnonzero(target.effect_response != k)
+    omega_rest, slopes, root = split_effects(state.omega_u, own, rest)
+    u_rest = state.u[rest]
+    v = state.u[own]
+    for e in range(own.shape[0]):  # v = T^-1 (u_k - Lambda'u_rest), by substitution
+        for r in range(rest.shape[0]):
+            axpy(-slopes[r, e], u_rest[r], v[e])
+        for f in range(e):
+            axpy(-root[e, f], v[f], v[e])
+        for j in range(v.shape[1]):
+            v[e, j] /= root[e, e]
+    bound, sign = np.zeros(state.y.shape[1]), np.ones(state.y.shape[1])
+    if not latents.ordinal[latent]:
+        half_lines(problem.rows.slot[latents.variable[latent]], k - first, state.y[first : first + width], bound, sign)
+    return Given(columns, partners, own, rest, inverse, known, omega_rest, u_rest, v, bound, sign)
+
+
+@kernel
+def without(precision, k, out):
+    """Inverse of a matrix without row and column k, from the inverse of the matrix."""
+    for a in range(out.shape[0]):
+        for b in range(out.shape[0]):
+            out[a, b] = precision[a, b] - precision[a, k] * precision[k, b] / precision[k, k]
+    out[k, :] = 0.0
+    out[:, k] = 0.0
+
+
+@kernel
+def bordered(inverse, omega, k, out):
+    """Inverse of a matrix from the inverse without row and column k, where it has variance 1 and covariances `omega`."""
+    w = np.zeros(omega.shape[0])
+    s_squared = 1.0
+    for a in range(omega.shape[0]):
+        for b in range(omega.shape[0]):
+            w[a] += inverse[a, b] * omega[b]
+        s_squared -= w[a] * omega[a]
+    for a in range(omega.shape[0]):
+        for b in range(omega.shape[0]):
+            out[a, b] = inverse[a, b] + w[a] * w[b] / s_squared
+    for a in range(omega.shape[0]):
+        out[a, k] = -w[a] / s_squared
+        out[k, a] = -w[a] / s_squared
+    out[k, k] = 1.0 / s_squared
+
+
+@kernel
+def split_effects(omega_u, own, rest):
+    """Omega_rr, Lambda = Omega_rr^-1 Omega_rk and T with TT' = Omega_kk - Lambda'Omega_rr Lambda."""
+    n_own, n_rest = own.shape[0], rest.shape[0]
+    omega_rest, cross = np.empty((n_rest, n_rest)), np.empty((n_rest, n_own))
+    root = np.empty((n_own, n_own))
+    for r in range(n_rest):
+        for s in range(n_rest):
+            omega_rest[r, s] = omega_u[rest[r], rest[s]]
+        for e in range(n_own):
+            cross[r, e] = omega_u[rest[r], own[e]]
+    for e in range(n_own):
+        for f in range(n_own):
+            root[e, f] = omega_u[own[e], own[f]]
+    chol = omega_rest.copy()
+    cholesky_in_place(chol)
+    inverse = inverse_triangle(chol)
+    half, slopes = np.zeros((n_rest, n_own)), np.zeros((n_rest, n_own))
+    add_matmul(1.0, inverse, cross, half)
+    add_matmul(1.0, inverse.T, half, slopes)
+    add_matmul(-1.0, half.T, half, root)
+    cholesky_in_place(root)
+    for e in range(n_own):
+        root[e, e + 1 :] = 0.0
+    return omega_rest, slopes, root
+
+
+@kernel
+def half_lines(slot, within, block, bound, sign):
+    """Half-line in which a latent of a binary or nominal response lies, given the others of its variable.
+
+    Parameters
+    ----------
+    slot : ndarray of int, shape (N,)
+        Latent that is largest; the number of latents for the reference category.
+    within : int
+        Which latent of the variable.
+    block : ndarray, shape (width, N)
+        Present latents of the variable.
+    bound, sign : ndarray, shape (N,)
+        Overwritten.
+    """
+    width = block.shape[0]
+    for i in range(slot.shape[0]):
+        if slot[i] == within:
+            largest = 0.0
+            for c in range(width):
+                if c != within:
+                    largest = max(largest, block[c, i])
+            bound[i], sign[i] = largest, -1.0
+        elif slot[i] == width:
+            bound[i], sign[i] = 0.0, 1.0
+        elif slot[i] >= 0:
+            bound[i], sign[i] = block[slot[i], i], 1.0

@@ -1,0 +1,77 @@
+"""What data and flat priors together leave undetermined: refused; under other priors worth a note."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jmimpute.errors import PriorError
+from jmimpute.specification.checks import first_dependent
+from jmimpute.specification.priors import Flat
+from jmimpute.specification.separation import separations
+
+if TYPE_CHECKING:
+    from jmimpute.specification.specify import Specification
+
+
+def check_posterior(specification: "Specification") -> None:
+    """Refuse flat priors under which the posterior would be improper.
+
+    Parameters
+    ----------
+    specification : Specification
+
+    Raises
+    ------
+    PriorError
+    """
+    priors = specification.priors
+    if isinstance(priors.beta, Flat):
+        found = unsupported(specification, free=isinstance(priors.cutpoints, Flat))
+        if found:
+            raise PriorError(
+                f"{found[0]}. With a flat prior of beta the posterior is then improper: give it a prior such as "
+                "priors={'beta': jm.priors.normal(5.0)}, or drop the covariate or merge categories."
+            )
+    if isinstance(priors.Omega_e, Flat):
+        _check_rows(specification)
+
+
+def unsupported(specification: "Specification", free: bool) -> list[str]:
+    """Coefficients that the data leave undetermined, as texts.
+
+    Parameters
+    ----------
+    specification : Specification
+    free : bool
+        Whether cut points are undetermined as well, by prior.
+    """
+    separated = separations(specification.layout, specification.categories, specification.x, free)
+    return [*_unidentified(specification), *map(str, separated)]
+
+
+def _unidentified(specification: "Specification") -> list[str]:
+    """Covariates that are collinear in the rows where a response is observed, though not in all rows."""
+    found = []
+    layout = specification.layout
+    for variable in layout.variables:
+        used = np.flatnonzero(layout.beta_mask[:, variable.first])
+        x = specification.x[np.ix_(~np.isnan(specification.y[:, variable.first]), used)]
+        length = np.linalg.norm(x, axis=0)
+        dependent = first_dependent(x / np.where(length > 0, length, 1.0))
+        if dependent is not None:
+            name = layout.covariates[used[dependent]]
+            found.append(f"{name} is constant or collinear in the {len(x)} rows where {variable.name!r} is observed")
+    return found
+
+
+def _check_rows(specification: "Specification") -> None:
+    """A flat prior of Omega_e needs rows: more than one for each latent and two for each continuous response."""
+    latent = specification.layout.latent
+    needed = int(latent.sum() + 2 * (~latent).sum())
+    informative = int((~np.isnan(specification.y)).any(axis=1).sum())
+    if informative <= needed:
+        raise PriorError(
+            f"A flat prior of Omega_e needs more than {needed} rows with an observed response, one for each of the "
+            f"{latent.sum()} latent normals and two for each of the {(~latent).sum()} continuous responses; there are "
+            f"{informative}. Give it a prior such as priors={{'Omega_e': jm.priors.lkj()}}."
+        )
