@@ -23,8 +23,8 @@ from measuring import ROOT, data_file, have_jomo, run, show, verdict
 
 import jmimpute as jm
 from jmimpute.errors import ConvergenceWarning
-from jmimpute.sampling.threads import Settings
 from jmimpute.sampling.elements import elements
+from jmimpute.sampling.threads import Settings
 
 BURN_IN = 1000
 # Draws a chain: the default of `fit`, and a run as long as one makes to study a posterior.

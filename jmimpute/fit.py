@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from jmimpute import names
-from jmimpute.errors import ConvergenceWarning, ExchangeError, SamplingError, options
+from jmimpute.errors import ConvergenceWarning, ExchangeError, SamplingError
 from jmimpute.imputations import Imputations
 from jmimpute.model import JointModel
 from jmimpute.sampling.threads import Settings
@@ -21,11 +21,11 @@ from jmimpute.sampling.threads import Settings
 if TYPE_CHECKING:
     import xarray as xr
 
+    from jmimpute.imputation.latents import KeptLatents
     from jmimpute.sampling.diagnostics import Diagnostics
 
-SAMPLERS = ("auto", "compiled", "nutpie", "pymc")
-# Streams of random numbers spawned from one seed.
-CHAIN_STREAM, IMPUTATION_STREAM, EFFECT_STREAM = 0, 1, 2
+# Streams of random numbers spawned from one seed; those of chains are in `jmimpute.sampling.sample`.
+IMPUTATION_STREAM, EFFECT_STREAM = 1, 2
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Fit:
     ----------
     model : JointModel
     tree : xarray.DataTree
-        Groups `posterior` and `sample_stats`, as ArviZ expects them.
+        Groups `posterior` and `sample_stats`, as ArviZ expects them; with categorical responses `latents`, the latent normals
+        of some draws, and `state`, where the chains stand.
     seed : int
         Entropy from which chains and imputations draw their streams of random numbers.
     settings : dict
@@ -99,36 +100,65 @@ class Fit:
     def random_effects(self) -> xr.DataArray:
         """Draw the random effects of every cluster, one draw for each posterior draw.
 
-        They are integrated out while sampling, so they are drawn here, exactly, given the parameters.
+        They are integrated out while sampling, so they are drawn here, exactly, given the parameters (and, with categorical
+        responses, given the latent normals, for the draws whose latents were kept).
 
         Returns
         -------
         xarray.DataArray
-            `u`, dims (chain, draw, cluster, effect), on the original scale.
+            `u`, dims (chain, draw, cluster, effect), on the original scale; with categorical responses (kept, cluster,
+            effect), with `chain` and `draw` as coordinates of `kept`.
 
         Raises
         ------
         SamplingError
             If the model has a single level.
         """
-        import xarray as xr
+        from jmimpute.imputation.effects import random_effects
 
-        from jmimpute.imputation.conditional import draw_effects
-        from jmimpute.imputation.impute import standard_parameters
-
-        specification = self.model.specification
-        if not specification.layout.n_effects:
+        if not self.model.specification.layout.n_effects:
             raise SamplingError("The model has a single level: there are no random effects.")
-        posterior = self.posterior
-        shape = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
-        effects = np.empty((*shape, specification.n_clusters, specification.layout.n_effects))
-        for k, (chain, draw) in enumerate(np.ndindex(shape)):
-            rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(EFFECT_STREAM, k)))
-            parameters = standard_parameters(posterior, specification, chain, draw)
-            drawn = draw_effects(*parameters, specification, self.model.statistics, rng)
-            effects[chain, draw] = drawn @ specification.scaling.u_transform.T
-        coords = {names.CLUSTER: specification.clusters.labels, names.EFFECT: list(specification.layout.effects)}
-        return xr.DataArray(effects, coords, (names.CHAIN, names.DRAW, names.CLUSTER, names.EFFECT), names.U)
+
+        def seed(k: int) -> np.random.SeedSequence:
+            return np.random.SeedSequence(self.seed, spawn_key=(EFFECT_STREAM, k))
+
+        return random_effects(self.posterior, self._latents, self.model.specification, self.model.statistics, seed)
+
+    def extend(self, draws: int, *, keep_latents: int = 0, cores: int | None = None, progressbar: bool = True) -> Fit:
+        """Go on sampling where the chains stopped, also if they were interrupted.
+
+        Parameters
+        ----------
+        draws : int
+            Draws to add to each chain.
+        keep_latents : int
+            Further draws whose latent normals are kept, so that as many more imputations can be made.
+        cores : int, optional
+            Chains that run at a time; all cores if not given.
+        progressbar : bool
+
+        Returns
+        -------
+        Fit
+            With all draws. Imputations of this fit are the first of those that it makes.
+
+        Raises
+        ------
+        SamplingError
+            If the chains left no state to go on from: those of models without categorical responses, which are sampled anew
+            in a moment.
+        """
+        from jmimpute.sampling.sample import STATE, go_on, joined
+
+        if STATE not in self.tree.children:
+            raise SamplingError("These chains left no state to go on from: fit the model again with more draws.")
+        sizes = self.posterior.sizes
+        used = {name: self.settings[name] for name in ("target_accept", "thin")}
+        settings = Settings(draws, 0, sizes[names.CHAIN], cores, progressbar=progressbar, **used)
+        specification, stats = self.model.specification, self.model.statistics
+        more = go_on(specification, stats, settings, self.tree[STATE].to_dataset(), _kept(keep_latents, settings))
+        tree = joined(self.tree, more)
+        return _judged(Fit(self.model, tree, self.seed, {**self.settings, "draws": tree["posterior"].sizes[names.DRAW]}))
 
     def impute(self, m: int = 20, *, progressbar: bool = True) -> Imputations:
         """Draw the missing cells m times, each given another posterior draw.
@@ -146,20 +176,33 @@ class Fit:
         Raises
         ------
         ImputationError
-            If m is less than 1 or more than there are posterior draws.
+            If m is less than 1 or more than there are posterior draws (with categorical responses: draws whose latent
+            normals were kept).
         """
         from jmimpute.imputation.impute import impute, missing_rows
         from jmimpute.imputation.schedule import schedule
         from jmimpute.progress import progress
 
-        posterior = self.posterior
-        pairs = schedule(m, posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW])
+        posterior, latents = self.posterior, self._latents
+        sizes = posterior.sizes
+        pairs = latents.first(m) if latents else schedule(m, sizes[names.CHAIN], sizes[names.DRAW])
         seeds = [np.random.SeedSequence(self.seed, spawn_key=(IMPUTATION_STREAM, k)) for k in range(m)]
         specification = self.model.specification
         with progress("Imputing", m, progressbar) as report:
-            values = impute(posterior, specification, self.model.statistics, pairs, seeds, report)
+            values = impute(posterior, specification, self.model.statistics, pairs, seeds, latents, report)
         rows = missing_rows(specification)
-        return Imputations(self.model.table, rows, values, int(m), specification.clusters.name, self._provenance(), _fit=self)
+        variables = specification.layout.variables
+        levels = {variable.name: variable.levels for variable in variables if variable.is_latent and variable.name in rows}
+        cluster = specification.clusters.name
+        return Imputations(self.model.table, rows, values, int(m), cluster, self._provenance(), levels, _fit=self)
+
+    @cached_property
+    def _latents(self) -> KeptLatents | None:
+        """Latent normals of the draws that can be imputed from; None without categorical responses."""
+        from jmimpute.imputation.latents import KeptLatents
+        from jmimpute.sampling.sample import LATENTS
+
+        return KeptLatents.of(self.tree[LATENTS].to_dataset()) if LATENTS in self.tree.children else None
 
     def save(self, path: str | Path) -> None:
         """Write to a folder: posterior as NetCDF, the table as parquet, the rest as JSON.
@@ -191,44 +234,49 @@ class Fit:
             "formulas": [formula.text for formula in specification.formulas],
             "families": families.to_record(specification.layout.variables),
             "priors": priors.to_record(specification.priors),
+            "latent_bounds": specification.latent_bounds,
             "seed": self.seed,
             "settings": self.settings,
             "versions": {name: version(name) for name in ("jmimpute", "numpy", "numba", "pandas", "formulae")},
         }
 
 
-def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | None) -> Fit:
+def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | None, keep_latents: int) -> Fit:
     """Sample, label and judge; see `JointModel.fit`."""
-    import xarray as xr
+    from jmimpute.sampling.sample import LATENTS, as_tree, choose, sample
 
-    if sampler not in SAMPLERS:
-        raise SamplingError(f"There is no sampler {sampler!r}: choose {options(SAMPLERS)}.")
+    specification = model.specification
+    chosen = choose(sampler, specification)
     entropy: Any = np.random.SeedSequence(random_seed).entropy
     seed = int(entropy)
-    if sampler in ("auto", "compiled"):
-        posterior, sample_stats = _compiled(model, settings, seed)
+    keep = _kept(keep_latents, settings) if specification.layout.has_latents else []
+    if chosen in ("compiled", "gibbs"):
+        groups = sample(specification, model.statistics, settings, chosen, seed, keep)
     else:
-        from jmimpute.sampling.pymc_samplers import sample
+        from jmimpute.sampling import pymc_samplers
 
-        posterior, sample_stats = sample(model.collapsed, model.specification.layout, settings, sampler, seed)
-    tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sample_stats})
-    result = Fit(model, tree, seed, {"sampler": sampler, **asdict(settings)})
+        posterior, sample_stats = pymc_samplers.sample(model.collapsed, specification.layout, settings, chosen, seed)
+        groups = {"posterior": posterior, "sample_stats": sample_stats}
+    provenance = {"sampler": sampler, **asdict(settings)} | ({"keep_latents": keep_latents} if LATENTS in groups else {})
+    return _judged(Fit(model, as_tree(groups), seed, provenance))
+
+
+def _kept(number: int, settings: Settings) -> list[tuple[int, int]]:
+    """Draws whose latents are kept: those that as many imputations will use."""
+    from jmimpute.imputation.schedule import schedule
+
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+        raise SamplingError(f"keep_latents must be a whole number of at least 0, not {number!r}.")
+    number = min(int(number), settings.chains * settings.draws)
+    return schedule(number, settings.chains, settings.draws) if number else []
+
+
+def _judged(result: Fit) -> Fit:
+    """Warn of what the diagnostics find."""
     diagnostics = result.diagnostics()
     if not diagnostics.ok:
-        warnings.warn(" ".join(diagnostics.messages), ConvergenceWarning, stacklevel=3)
+        warnings.warn(" ".join(diagnostics.messages), ConvergenceWarning, stacklevel=4)
     return result
-
-
-def _compiled(model: JointModel, settings: Settings, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
-    """Sample with the compiled sampler."""
-    from jmimpute.sampling import chains, laplace, target
-    from jmimpute.sampling.posterior import to_posterior, to_sample_stats
-
-    goal = target.build(model.specification, model.statistics)
-    seeds = [np.random.SeedSequence(seed, spawn_key=(CHAIN_STREAM, k)) for k in range(settings.chains)]
-    drawn = chains.draw(goal, laplace.whiten(goal), settings, seeds)
-    kept = [chain for chain, _ in drawn]
-    return to_posterior(kept, goal, model.specification), to_sample_stats(kept, [step for _, step in drawn])
 
 
 def load_fit(path: str | Path) -> Fit:
@@ -260,5 +308,6 @@ def load_fit(path: str | Path) -> Fit:
     except Exception as error:
         raise ExchangeError(f"{folder / 'posterior.nc'} cannot be read: {error}. It is missing or damaged.") from error
     said, chosen = families.from_record(content["families"]), priors.from_record(content["priors"])
-    model = JointModel(content["formulas"], data, families=said, priors=chosen)
+    bounds = tuple(content["latent_bounds"]) if content.get("latent_bounds") else None
+    model = JointModel(content["formulas"], data, families=said, priors=chosen, latent_bounds=bounds)
     return Fit(model, tree, content["seed"], content["settings"])

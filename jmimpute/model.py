@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class JointModel:
     """A multivariate normal mixed model for the incomplete variables of a two-level table.
 
-    With rows i in clusters j, responses y, covariates x of the fixed and z of the random effects,
+    With rows i in clusters j, responses y (continuous ones, and latent normals of categorical ones), covariates x of the
+    fixed and z of the random effects,
 
         y_ij = B'x_ij + U_j'z_ij + e_ij,     e_ij ~ N(0, Omega_e),     vec U_j ~ N(0, Omega_u)
 
@@ -40,6 +41,9 @@ class JointModel:
         Family of a response; ``"gaussian"`` for all if not given.
     priors : Priors or mapping, optional
         ``jm.priors.default()`` if not given, ``jm.priors.jomo()``, or a dict such as ``{"Omega_u": jm.priors.lkj(eta=4)}``.
+    latent_bounds : tuple of float, optional
+        Restrict the latent normals of observed categories to a box. This biases results and is there only to compare with
+        the R package jomo, which has (-3, 4) since version 2.7; such models are sampled by ``sampler="gibbs"``.
 
     Raises
     ------
@@ -63,9 +67,10 @@ class JointModel:
         *,
         families: Mapping[str, str | Family] | None = None,
         priors: Priors | Mapping[str, Any] | None = None,
+        latent_bounds: tuple[float, float] | None = None,
     ) -> None:
         self.table = read(data)
-        self.specification = specify(formulas, self.table.frame, families, priors)
+        self.specification = specify(formulas, self.table.frame, families, priors, latent_bounds)
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -131,6 +136,8 @@ class JointModel:
         cores: int | None = None,
         random_seed: int | None = None,
         target_accept: float = 0.8,
+        thin: int = 1,
+        keep_latents: int = 100,
         progressbar: bool = True,
     ) -> Fit:
         """Draw from the posterior of the parameters.
@@ -140,14 +147,20 @@ class JointModel:
         draws, tune : int
             Draws kept and warm-up draws, in each chain.
         chains : int
-        sampler : {"auto", "compiled", "nutpie", "pymc"}
-            ``"compiled"`` is NUTS compiled together with the likelihood; ``"auto"`` takes it, since it finishes first for
-            every model of this package. The others sample `collapsed` with nutpie or with PyMC.
+        sampler : {"auto", "compiled", "nutpie", "pymc", "gibbs"}
+            ``"compiled"`` is NUTS compiled together with the likelihood or, with categorical responses, collapsed moves
+            of one latent normal after the other; ``"auto"`` takes it, since it finishes first for every model of this
+            package. ``"pymc"`` and ``"nutpie"`` (continuous responses only) sample `collapsed`. ``"gibbs"`` is a plain
+            blocked Gibbs sampler, for comparison; it needs inverse-Wishart or flat priors.
         cores : int, optional
             Chains that run at a time; all cores if not given. The draws do not depend on it.
         random_seed : int, optional
         target_accept : float
             Acceptance probability that the step size is tuned to; raise it if draws diverge.
+        thin : int
+            With categorical responses, iterations from one draw to the next.
+        keep_latents : int
+            With categorical responses, the draws whose latent normals are kept: as many imputations can be made.
         progressbar : bool
 
         Returns
@@ -169,7 +182,8 @@ class JointModel:
         from jmimpute.fit import fit
         from jmimpute.sampling.threads import Settings
 
-        return fit(self, Settings(draws, tune, chains, cores, target_accept, progressbar), sampler, random_seed)
+        settings = Settings(draws, tune, chains, cores, target_accept, progressbar, thin)
+        return fit(self, settings, sampler, random_seed, keep_latents)
 
     def __str__(self) -> str:
         """Equations by level, priors, missing cells by kind, and notes."""
@@ -223,4 +237,4 @@ def impute(
     settings = Settings()
     schedule(m, settings.chains, settings.draws)  # an impossible m should not cost a fit
     model = JointModel(formulas, data, families=families, priors=priors)
-    return model.fit(random_seed=random_seed, progressbar=progressbar).impute(m, progressbar=progressbar)
+    return model.fit(random_seed=random_seed, keep_latents=m, progressbar=progressbar).impute(m, progressbar=progressbar)

@@ -71,6 +71,8 @@ def categorised(data: pd.DataFrame, families: Mapping[str, Family]) -> pd.DataFr
         column = _whole(data[name])
         (variable,) = resolve(column.to_frame(), [name], {name: family})
         levels = variable.levels if family.levels is None else family.levels
+        if pd.api.types.is_integer_dtype(column.dtype):
+            levels = map(int, levels)
         dtype = pd.CategoricalDtype(list(levels), ordered=family.kind == ORDINAL)
         columns[name] = pd.Series(column.array.astype(object), data.index).astype(dtype)
     return replaced(data, columns)

@@ -24,7 +24,7 @@ from tests.test_bad_input import FORMULA, pupils
         ({"tune": -1}, "tune must be a whole number of at least 0"),
         ({"chains": 0}, "chains must be a whole number of at least 1"),
         ({"target_accept": 1.0}, "target_accept must lie between 0 and 1"),
-        ({"sampler": "gibbs"}, "no sampler 'gibbs': choose 'auto'"),
+        ({"sampler": "stan"}, "no sampler .stan.: choose .auto."),
     ],
 )
 def test_settings_that_make_no_run(options, message):

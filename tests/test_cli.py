@@ -125,12 +125,134 @@ def test_bad_model_files_are_refused_with_the_place(kind, tmp_path):
 
 @pytest.mark.parametrize(
     ("priors", "message"),
-    [('"bayesian"', "'default' or 'jomo'"), ('{ Omega_x = { prior = "LKJ", eta = 1.0, sd = 1.0 } }', "Omega_x")],
+    [
+        ('"bayesian"', "'default' or 'jomo'"),
+        ('{ Omega_x = { prior = "LKJ", eta = 1.0, sd = 1.0 } }', "Omega_x"),
+        ('{ Omega_u = { prior = "Flat" } }', "Omega_u"),
+    ],
 )
 def test_unknown_priors_are_refused(priors, message, tmp_path):
     case = read_case(case_file(tmp_path, f'title = "x"\n[model]\nformulas = ["a ~ b"]\npriors = {priors}\n'))
     with pytest.raises(jm.errors.JMImputeError, match=message):
         case.priors()
+
+
+def test_priors_of_cut_points_and_flat_ones_are_read(tmp_path):
+    priors = '{ cutpoints = { prior = "Normal", sd = 2.0 }, Omega_e = { prior = "Flat" } }'
+    found = read_case(case_file(tmp_path, f'title = "x"\n[model]\nformulas = ["a ~ b"]\npriors = {priors}\n')).priors()
+    assert (found.cutpoints, found.Omega_e) == (jm.priors.normal(2.0), jm.priors.flat())
+    assert found.beta == jm.priors.default().beta
+
+
+# Families
+
+
+def with_families(folder, families):
+    return read_case(case_file(folder, f'title = "x"\n[model]\nformulas = ["k ~ x"]\nfamilies = {families}\n'))
+
+
+def test_families_are_read(tmp_path):
+    case = with_families(tmp_path, '{ k = "nominal", g = { kind = "ordinal", levels = [1, 2, 3] }, y = "gaussian" }')
+    assert case.families() == {"k": jm.families.nominal(), "g": jm.families.ordinal([1, 2, 3]), "y": jm.families.gaussian()}
+    case = with_families(tmp_path, '{ k = { kind = "binary", levels = [false, true], reference = true } }')
+    assert case.families() == {"k": jm.families.binary([False, True], True)}
+    assert read_case(case_file(tmp_path, 'title = "x"\n[model]\nformulas = ["k ~ x"]\n')).families() == {}
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        ('{ k = { kind = "ordinal", order = [1, 2] } }', "unknown field `order`.*kind levels reference"),
+        ("{ k = { levels = [1, 2] } }", "missing required field `kind`"),
+        ('{ k = { kind = "ordinal", levels = "abc" } }', "Expected `array"),
+        ('{ k = { kind = "ordinal", levels = [[1]] } }', "Expected"),
+        ("{ k = 3 }", "Expected `str | object`"),
+        ('["k"]', "Expected `object`"),
+    ],
+)
+def test_bad_families_are_refused(families, message, tmp_path):
+    with pytest.raises(jm.errors.ExchangeError, match=message):
+        with_families(tmp_path, families)
+
+
+CSV = """\
+number,text,truth,whole,decimal,x,y
+1,b,True,0,1.5,1,4
+,,,1,,2,2
+3,a,False,2,2.5,3,8
+2,c,True,1,1.5,5,1
+"""
+
+
+def csv(folder):
+    (folder / "table.csv").write_text(CSV)
+    return workflow.read_data(folder / "table.csv")
+
+
+def test_categories_of_csv_are_those_of_the_file(tmp_path):
+    families = {
+        "number": jm.families.nominal(),
+        "text": jm.families.ordinal(["c", "unused", "b", "a"]),
+        "truth": jm.families.binary(),
+        "whole": jm.families.ordinal([3.0, 2.0, 1.0, 0.0]),
+        "decimal": jm.families.binary(),
+        "x": jm.families.gaussian(),
+    }
+    found = workflow.categorised(csv(tmp_path), families)
+    expected = {
+        "number": ([1, 2, 3], False),
+        "text": (["c", "unused", "b", "a"], True),
+        "truth": ([False, True], False),
+        "whole": ([3, 2, 1, 0], True),
+        "decimal": ([1.5, 2.5], False),
+    }
+    for name, (categories, ordered) in expected.items():
+        assert found[name].cat.categories.tolist() == categories
+        assert list(map(type, found[name].cat.categories.tolist())) == list(map(type, categories))
+        assert found[name].cat.ordered == ordered
+    assert found["number"].tolist()[0] == 1 and found["number"].isna().tolist() == [False, True, False, False]
+    assert [found[name].dtype for name in ("x", "y")] == [int, int]
+    assert found.to_csv(index=False) == CSV, "labels are written as they were read"
+
+
+def test_categoricals_of_parquet_stay_as_they_are():
+    data = pd.DataFrame({"k": pd.Categorical(["b", None, "a"], ["b", "a", "unused"])})
+    same = workflow.categorised(data, {"k": jm.families.nominal(["a", "b"])})
+    pd.testing.assert_frame_equal(same, data)
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "message"),
+    [
+        ("number", jm.families.nominal([1, 2]), r"'number' holds 3 in 1 row\(s\), counted from 0: 2; its levels are 1, 2"),
+        ("number", jm.families.nominal(["1", "2", "3"]), "holds 1, 3, 2 in 3 row"),
+        ("number", jm.families.binary(), "binary but has 3 categories: 1, 2, 3"),
+        ("text", jm.families.ordinal(), "order of its categories 'a', 'b', 'c' is not known"),
+        ("text", jm.families.Family("poisson"), "'poisson'; available"),
+    ],
+)
+def test_columns_that_do_not_fit_their_family(name, family, message, tmp_path):
+    with pytest.raises(jm.errors.JMImputeError, match=message):
+        workflow.categorised(csv(tmp_path), {name: family})
+
+
+def test_a_family_of_no_column_is_refused_by_the_model(tmp_path, capsys):
+    (tmp_path / "table.csv").write_text(CSV)
+    text = 'title = "x"\n[model]\nformulas = ["y ~ x"]\nfamilies = { kind = "nominal" }\n'
+    assert run("run", case_file(tmp_path, text), "--data", tmp_path / "table.csv", "--out", tmp_path / "out") == 1
+    assert "A family is given for 'kind', which is not a response" in capsys.readouterr().err
+
+
+def test_the_model_of_the_junior_school_project():
+    source = ROOT.parent / "shared" / "data" / "JSPmiss.csv"
+    if not source.exists():
+        pytest.skip(f"{source.name} is not at {source.parent}")
+    case = read_case(ROOT / "models" / "jsp.toml")
+    data = workflow.categorised(workflow.read_data(source), case.families())
+    assert data["fluent"].cat.categories.tolist() == [0, 1, 2]
+    model = jm.JointModel(case.model.formulas, data, families=case.families(), priors=case.priors())
+    assert model.specification.layout.responses == ("english", "ravens", "fluent.1", "fluent.2")
+    assert case.analysis.formula == "english ~ ravens + sex + fluent + (1 | school)"
 
 
 @pytest.mark.parametrize("call", ["os.system('touch ran')", "__import__('os')", "open('ran', 'w')", "{open('ran', 'w')}"])

@@ -195,10 +195,10 @@ def documented():
     """Qualified names of all public functions, classes, methods and properties that an analyst meets."""
     from jmimpute.inspection import Inspection
     from jmimpute.sampling.diagnostics import Diagnostics
-    from jmimpute.specification import priors
+    from jmimpute.specification import families, priors
 
     values = [getattr(jm, name) for name in jm.__all__]
-    for module in (jm.datasets, jm.plots, priors):
+    for module in (jm.datasets, jm.plots, families, priors):
         home = module.__name__
         names = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
         values += [getattr(module, name) for name in names]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jmimpute.compilation import kernel
-from jmimpute.graph.likelihood import effect_precision, observed_precision
+from jmimpute.graph.likelihood import CHUNK, effect_precision, observed_precision
 from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
 
 
@@ -30,16 +30,20 @@ def draw_effects(beta, omega_e, omega_u, effect_response, effect_column, stats, 
         add_matmul(1.0, beta, precision[g], xb_w[g])
     omega_u_inv = np.zeros((d, d))
     observed_precision(omega_u, np.ones(d, dtype=np.bool_), omega_u_inv)
-    posterior, b = np.empty((d, d, 1)), np.empty((d, 1))
-    for j in range(n_clusters):
-        effect_precision(omega_u_inv, effect_response, effect_column, stats, precision, xb_w, j, 1, posterior, b)
-        chol = posterior[:, :, 0].copy()
-        cholesky_in_place(chol)
-        inverse = inverse_triangle(chol)  # P = CC': u = C^-T (C^-1 b + noise)
-        out[j] = 0.0
-        for e in range(d):
-            total = noise[j, e]
-            for f in range(e + 1):
-                total += inverse[e, f] * b[f, 0]
-            for f in range(e + 1):
-                out[j, f] += inverse[e, f] * total
+    posterior, b = np.empty((d, d, CHUNK)), np.empty((d, CHUNK))
+    chol = np.empty((d, d))
+    for start in range(0, n_clusters, CHUNK):
+        width = min(CHUNK, n_clusters - start)
+        effect_precision(omega_u_inv, effect_response, effect_column, stats, precision, xb_w, start, width, posterior, b)
+        for j in range(width):
+            chol[:] = posterior[:, :, j]
+            cholesky_in_place(chol)
+            inverse = inverse_triangle(chol)  # P = CC': u = C^-T (C^-1 b + noise)
+            own = out[start + j]
+            own[:] = 0.0
+            for e in range(d):
+                total = noise[start + j, e]
+                for f in range(e + 1):
+                    total += inverse[e, f] * b[f, j]
+                for f in range(e + 1):
+                    own[f] += inverse[e, f] * total

@@ -50,20 +50,21 @@ def generative(specification: Specification, observe: bool = True) -> pm.Model:
 
 def _observe(mean: Any, chol_e: Any, cutpoints: dict[str, Any], specification: Specification) -> None:
     """Add observed, missing and latent cells, and the region of the latent ones, to the model of the current context."""
-    observed = np.where(specification.layout.latent, np.nan, specification.y)
+    layout = specification.layout
+    observed = np.where(layout.latent, np.nan, specification.y)
     start = inside(specification)
-    if specification.layout.latent.all():  # PyMC cannot evaluate a table of which nothing is observed
+    if layout.latent.all():  # PyMC cannot evaluate a table of which nothing is observed
         y = pm.Deterministic(Y, pm.MvNormal(UNOBSERVED, mean, chol=chol_e, shape=observed.shape, initval=start))
     else:
         with warnings.catch_warnings():
             # Missing cells become parameters, which is what this model is for.
             warnings.filterwarnings("ignore", category=pm.exceptions.ImputationWarning)
             y = pm.MvNormal(Y, mean, chol=chol_e, observed=observed)
-    if specification.layout.has_latents:
-        add_region(y, cutpoints, specification)
-        if not specification.layout.latent.all():
+        if layout.has_latents:  # PyMC has no argument for where missing cells start
             model = pm.modelcontext(None)
             model.set_initval(model[UNOBSERVED], start[np.isnan(observed)])
+    if layout.has_latents:
+        add_region(y, cutpoints, specification)
 
 
 def _add_effects(mean: Any, chol_u: Any, specification: Specification) -> Any:

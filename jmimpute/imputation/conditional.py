@@ -49,9 +49,7 @@ def draw_effects(
     effects = np.zeros((specification.n_clusters, layout.n_effects))
     if layout.n_effects:
         noise = rng.standard_normal(effects.shape)
-        effects_kernel.draw_effects(
-            beta, omega_e, omega_u, layout.effect_response, layout.effect_column, stats, noise, effects
-        )
+        effects_kernel.draw_effects(beta, omega_e, omega_u, layout.effect_response, layout.effect_column, stats, noise, effects)
     return effects
 
 

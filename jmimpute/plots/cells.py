@@ -1,22 +1,21 @@
-"""Observed and imputed cells of numeric variables, taken out of imputations."""
+"""Observed and imputed cells of variables, taken out of imputations."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from jmimpute.errors import TableError, options
 
 
-def numeric_variables(imputations: Any, variables: str | Sequence[str] | None) -> list[str]:
-    """Check the variables to be drawn, or take all that can be.
+def imputed_variables(imputations: Any, variables: str | Sequence[str] | None) -> list[str]:
+    """Check the variables to be drawn, or take all.
 
     Parameters
     ----------
     imputations : Imputations
     variables : str, sequence of str, or None
-        None takes every imputed numeric variable.
+        None takes every imputed variable.
 
     Returns
     -------
@@ -25,21 +24,20 @@ def numeric_variables(imputations: Any, variables: str | Sequence[str] | None) -
     Raises
     ------
     TableError
-        If a variable was not imputed or is not numeric, or there is nothing to draw.
+        If a variable was not imputed, or there is nothing to draw.
     """
-    drawable = [name for name in imputations.columns if _is_numeric(imputations.original[name])]
+    drawable = list(imputations.columns)
     chosen = drawable if variables is None else [variables] if isinstance(variables, str) else list(variables)
     if not chosen:
-        raise TableError("No numeric variable was imputed, so that there is nothing to draw.")
+        raise TableError("No variable was imputed, so that there is nothing to draw.")
     for name in chosen:
         if name not in drawable:
-            fault = "is not numeric" if name in imputations.columns else "was not imputed"
-            raise TableError(f"Variable {name!r} {fault}. Choose among {options(drawable)}.")
+            raise TableError(f"Variable {name!r} was not imputed. Choose among {options(drawable) or 'none'}.")
     return chosen
 
 
 def observed_cells(imputations: Any, variable: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows where a numeric variable is observed, and its values there.
+    """Return the rows where a continuous variable is observed, and its values there.
 
     Parameters
     ----------
@@ -56,5 +54,21 @@ def observed_cells(imputations: Any, variable: str) -> tuple[np.ndarray, np.ndar
     return rows, column.to_numpy(dtype=float, na_value=np.nan)[rows]
 
 
-def _is_numeric(series: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype)
+def category_codes(imputations: Any, variable: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the observed and the imputed cells of a variable with categories, as positions in its levels.
+
+    Parameters
+    ----------
+    imputations : Imputations
+    variable : str
+
+    Returns
+    -------
+    observed : ndarray of int, shape (n_observed,)
+    imputed : ndarray of int, shape (m, n_missing)
+    """
+    place = {level: k for k, level in enumerate(imputations.levels(variable))}
+    observed = [place[value] for value in imputations.original[variable].dropna().tolist()]
+    imputed = imputations.values(variable)
+    codes = [place[value] for value in imputed.ravel().tolist()]
+    return np.array(observed, dtype=int), np.array(codes, dtype=int).reshape(imputed.shape)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from jmimpute.errors import TableError
-from jmimpute.plots.cells import numeric_variables, observed_cells
+from jmimpute.plots.cells import imputed_variables, observed_cells
 from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, OBSERVED, RULE, SHADE, new_figure, tidy
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def clusters(imputations: Any, variable: str) -> "Figure":
     imputations : Imputations
         Of a table with clusters.
     variable : str
-        An imputed numeric variable.
+        An imputed continuous variable.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def clusters(imputations: Any, variable: str) -> "Figure":
     Raises
     ------
     TableError
-        If the variable was not imputed or is not numeric, or there are no clusters.
+        If the variable was not imputed or has categories, or there are no clusters.
     """
     table = clusters_table(imputations, variable)
     total = len(table["cluster"].cat.categories)
@@ -67,7 +67,7 @@ def clusters_table(imputations: Any, variable: str) -> pd.DataFrame:
     imputations : Imputations
         Of a table with clusters.
     variable : str
-        An imputed numeric variable.
+        An imputed continuous variable.
 
     Returns
     -------
@@ -80,11 +80,13 @@ def clusters_table(imputations: Any, variable: str) -> pd.DataFrame:
     Raises
     ------
     TableError
-        If the variable was not imputed or is not numeric, or there are no clusters.
+        If the variable was not imputed or has categories, or there are no clusters.
     """
     if imputations.cluster is None:
         raise TableError("These imputations have no clusters to draw; `density` compares observed and imputed values.")
-    (variable,) = numeric_variables(imputations, [variable])
+    (variable,) = imputed_variables(imputations, [variable])
+    if imputations.levels(variable):
+        raise TableError(f"Variable {variable!r} has categories, which cannot be drawn so; `density` draws their proportions.")
     rows, values = observed_cells(imputations, variable)
     missing, imputed = imputations.rows(variable), imputations.values(variable)
     m = len(imputed)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from jmimpute.errors import TableError, options
-from jmimpute.names import BETA, CHAIN, CORR_E, CORR_U, DRAW, OMEGA_E, OMEGA_U
+from jmimpute.names import BETA, CHAIN, CORR_E, CORR_U, CUTPOINTS, DRAW, OMEGA_E, OMEGA_U
 from jmimpute.plots.figure import CHAINS, LABEL_SIZE, new_figure, tidy
 from jmimpute.plots.kernel import grid_over, kernel_density
 
@@ -28,7 +28,7 @@ def trace(fit: Any, var_names: str | Sequence[str] | None = None) -> "Figure":
         Its `posterior` has dims chain, draw and those of each variable.
     var_names : str or sequence of str, optional
         Variables (``"Omega_e"``) or single parameters (``"Omega_e[ravens, english]"``). When not given: ``beta``,
-        ``Omega_e`` and ``Omega_u``.
+        ``Omega_e``, ``Omega_u`` and cut points, without elements that are known.
 
     Returns
     -------
@@ -92,9 +92,8 @@ def trace_table(fit: Any, var_names: str | Sequence[str] | None = None) -> pd.Da
     posterior = fit.posterior
     parts = []
     for label, (name, index) in _chosen(posterior, var_names).items():
-        variable = posterior[name].transpose(CHAIN, DRAW, ...)
-        values = variable.values[(slice(None), slice(None), *index)]
-        chains, draws = np.meshgrid(variable[CHAIN].values, variable[DRAW].values, indexing="ij")
+        values = _draws(posterior, name, index)
+        chains, draws = np.meshgrid(posterior[name][CHAIN].values, posterior[name][DRAW].values, indexing="ij")
         parts.append(
             pd.DataFrame({"parameter": label, "chain": chains.ravel(), "draw": draws.ravel(), "value": values.ravel()})
         )
@@ -106,7 +105,7 @@ def _chosen(posterior: Any, var_names: str | Sequence[str] | None) -> dict[str, 
     """Return, for the label of each parameter asked for, the variable and the index behind chain and draw."""
     variables = {str(name): dict(_elements(posterior[name])) for name in posterior.data_vars}
     if var_names is None:
-        var_names = [name for name in (BETA, OMEGA_E, OMEGA_U) if name in variables] or list(variables)
+        var_names = _default(posterior, variables) or list(variables)
     chosen: dict[str, tuple[str, tuple[int, ...]]] = {}
     for wanted in [var_names] if isinstance(var_names, str) else var_names:
         found = _matching(variables, wanted)
@@ -120,6 +119,18 @@ def _chosen(posterior: Any, var_names: str | Sequence[str] | None) -> dict[str, 
     if not chosen:
         raise TableError(f"There is no parameter to draw. Choose among {options(list(variables))}.")
     return chosen
+
+
+def _default(posterior: Any, variables: Mapping[str, Mapping[str, tuple[int, ...]]]) -> list[str]:
+    """Parameters that are drawn when none are asked for; what is known is the same in every draw."""
+    cutpoints = [name for name in variables if name.startswith(f"{CUTPOINTS}_")]
+    names = [name for name in (BETA, OMEGA_E, OMEGA_U, *cutpoints) if name in variables]
+    return [label for name in names for label, index in variables[name].items() if np.ptp(_draws(posterior, name, index)) > 0]
+
+
+def _draws(posterior: Any, name: str, index: tuple[int, ...]) -> np.ndarray:
+    """Draws of one element, shape (chains, draws)."""
+    return posterior[name].transpose(CHAIN, DRAW, ...).values[(slice(None), slice(None), *index)]
 
 
 def _matching(variables: Mapping[str, Mapping[str, tuple[int, ...]]], wanted: str) -> dict[str, tuple[str, tuple[int, ...]]]:

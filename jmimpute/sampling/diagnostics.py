@@ -87,7 +87,8 @@ def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics
     -------
     Diagnostics
     """
-    table = summarise(posterior, tuple(name for name in PARAMETERS if name in posterior))
+    wanted = (name for name in map(str, posterior) if name in PARAMETERS or name.startswith(f"{names.CUTPOINTS}_"))
+    table = summarise(posterior, tuple(wanted))
     table = table.sort_values("r_hat", ascending=False)
     n_chains, n_draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
     smallest = table[["ess_bulk", "ess_tail"]].min(axis=1)

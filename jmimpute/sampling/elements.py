@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SYMMETRIC = (names.OMEGA_E, names.OMEGA_U)
 CORRELATIONS = (names.CORR_E, names.CORR_U)
+OF_LATENTS = (names.OMEGA_E, names.SD_E, names.CORR_E)
 
 
 def elements(posterior: "xr.Dataset", variables: tuple[str, ...] | None = None) -> Iterator[tuple[str, np.ndarray]]:
@@ -46,5 +47,7 @@ def _is_free(name: str, index: tuple[int, ...], draws: np.ndarray) -> bool:
         return False
     if name in CORRELATIONS and index[1] >= index[0]:
         return False
+    if name in OF_LATENTS and np.all((draws == 1.0) | (draws == 0.5)):
+        return False  # a variance or covariance of latent normals that is known
     # A coefficient that a response does not have is 0 in every draw; an ICC that is not defined is NaN.
     return not (name == names.BETA and not draws.any()) and not np.isnan(draws[0, 0])

@@ -1,12 +1,12 @@
 """Draws of theta become a labelled posterior on the original scale."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jmimpute import names
 from jmimpute.compilation import kernel
-from jmimpute.sampling.nuts import Chain
 from jmimpute.sampling.target import Target, parameters
 from jmimpute.specification.layout import Layout
 from jmimpute.specification.specify import Specification
@@ -15,46 +15,49 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def to_posterior(chains: list[Chain], target: Target, specification: Specification) -> "xr.Dataset":
+def to_posterior(
+    draws: list[np.ndarray], target: Target, specification: Specification, cutpoints: np.ndarray | None = None
+) -> "xr.Dataset":
     """Label the parameters of compiled chains.
 
     Parameters
     ----------
-    chains : list of Chain
-        Of equal length.
+    draws : list of ndarray, shape (n_draws, n)
+        theta of each chain.
     target : Target
     specification : Specification
+    cutpoints : ndarray, shape (chains, n_draws, n_cuts), optional
 
     Returns
     -------
     xarray.Dataset
         See `label`.
     """
-    beta, omega_e, omega_u = _unpack_all(np.concatenate([chain.draws for chain in chains]), target)
+    beta, omega_e, omega_u = _unpack_all(np.concatenate(draws), target)
     scaling = specification.scaling
-    shape = (len(chains), len(chains[0].draws))
+    shape = (len(draws), len(draws[0]))
     arrays = (scaling.beta(beta), scaling.omega_e(omega_e), scaling.omega_u(omega_u))
-    return label(*(array.reshape(shape + array.shape[1:]) for array in arrays), specification.layout)
+    return label(*(array.reshape(shape + array.shape[1:]) for array in arrays), specification.layout, cutpoints)
 
 
-def to_sample_stats(chains: list[Chain], step_sizes: list[float]) -> "xr.Dataset":
-    """Sampler statistics by chain and draw, named as PyMC and ArviZ name them."""
+def to_sample_stats(columns: dict[str, list[np.ndarray]]) -> "xr.Dataset":
+    """Sampler statistics by chain and draw, named as PyMC and ArviZ name them.
+
+    Parameters
+    ----------
+    columns : dict of str to list of ndarray, shape (n_draws,)
+        One array a chain.
+    """
     import xarray as xr
 
-    n_draws = len(chains[0].draws)
-    columns = {
-        "lp": [chain.log_density for chain in chains],
-        "acceptance_rate": [chain.acceptance for chain in chains],
-        "n_steps": [chain.n_steps for chain in chains],
-        "diverging": [chain.diverging for chain in chains],
-        "step_size": [np.full(n_draws, step) for step in step_sizes],
-    }
-    dims = (names.CHAIN, names.DRAW)
-    coords = {names.CHAIN: np.arange(len(chains)), names.DRAW: np.arange(n_draws)}
-    return xr.Dataset({name: (dims, np.stack(values)) for name, values in columns.items()}, coords)
+    n_chains, n_draws = np.shape(next(iter(columns.values())))
+    coords = {names.CHAIN: np.arange(n_chains), names.DRAW: np.arange(n_draws)}
+    return xr.Dataset({name: ((names.CHAIN, names.DRAW), np.stack(values)) for name, values in columns.items()}, coords)
 
 
-def label(beta: np.ndarray, omega_e: np.ndarray, omega_u: np.ndarray, layout: Layout) -> "xr.Dataset":
+def label(
+    beta: np.ndarray, omega_e: np.ndarray, omega_u: np.ndarray, layout: Layout, cutpoints: np.ndarray | None = None
+) -> "xr.Dataset":
     """Name dimensions and coordinates, and derive standard deviations, correlations and ICCs.
 
     Parameters
@@ -64,12 +67,15 @@ def label(beta: np.ndarray, omega_e: np.ndarray, omega_u: np.ndarray, layout: La
     omega_u : ndarray, shape (chains, draws, d, d)
         On the original scale.
     layout : Layout
+    cutpoints : ndarray, shape (chains, draws, n_cuts), optional
+        Free cut points of all ordinal responses.
 
     Returns
     -------
     xarray.Dataset
         `beta` (response, covariate), `Omega_e` (response, response_), `sd_e`, `corr_e`; for a two-level model `Omega_u`
-        (effect, effect_), `sd_u`, `corr_u`, and `icc` of responses whose only random effect is an intercept.
+        (effect, effect_), `sd_u`, `corr_u`, and `icc` of responses whose only random effect is an intercept; `cutpoints_NAME`
+        (cutpoint_NAME) of an ordinal response with more than two categories.
     """
     import xarray as xr
 
@@ -99,6 +105,14 @@ def label(beta: np.ndarray, omega_e: np.ndarray, omega_u: np.ndarray, layout: La
             names.ICC: (level_1, _icc(omega_e, omega_u, layout)),
         }
         coords |= {names.EFFECT: effects, names.EFFECT_: effects}
+    start = 0
+    for variable in layout.variables if cutpoints is not None else ():
+        if variable.n_cutpoints:
+            dim = names.cutpoint_dimension(variable.name)
+            own = cutpoints[..., start : start + variable.n_cutpoints]
+            variables[names.cutpoints_label(variable.name)] = ((*dims, dim), own)
+            coords[dim] = [f"{low}|{high}" for low, high in pairwise(variable.levels[1:])]
+            start += variable.n_cutpoints
     return xr.Dataset(variables, coords)
 
 

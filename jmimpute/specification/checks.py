@@ -10,6 +10,7 @@ from jmimpute.errors import FormulaError, TableError, some
 from jmimpute.names import INTERCEPT
 from jmimpute.specification.design import Design
 from jmimpute.specification.formula import Formula
+from jmimpute.specification.layout import Layout
 from jmimpute.table.clusters import Clusters
 from jmimpute.table.columns import require_complete
 
@@ -50,6 +51,21 @@ def check_families(families: Any, responses: tuple[str, ...]) -> None:
     for name in families or {}:
         if name not in responses:
             raise FormulaError(f"A family is given for {name!r}, which is not a response. Responses: {some(responses, 20)}.")
+
+
+def checked_bounds(bounds: Any, layout: Layout) -> tuple[float, float] | None:
+    """A box for latents has two ends with 0 between them, and a latent to hold."""
+    if bounds is None:
+        return None
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError) as error:
+        raise FormulaError(f"latent_bounds must be two numbers such as (-3, 4), not {bounds!r}.") from error
+    if not low < 0 < high:
+        raise FormulaError(f"latent_bounds must lie on both sides of 0, as (-3, 4) does, not {bounds!r}.")
+    if not layout.has_latents:
+        raise FormulaError("latent_bounds are given, but no response is categorical. Leave them out.")
+    return low, high
 
 
 def check_covariates(frame: pd.DataFrame, formulas: list[Formula]) -> None:

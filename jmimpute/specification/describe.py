@@ -133,9 +133,9 @@ def _rule(variable: Variable) -> str:
     """How latents give the category."""
     levels = list(map(shown, variable.levels))
     if variable.family == ORDINAL:
-        cuts = ["0", *(f"c{k + 2}" for k in range(variable.n_cutpoints))]
-        pairs = "".join(f" < {cut} < {level}" for cut, level in zip(cuts, levels[1:], strict=True))
-        return f"the latent lies {levels[0]}{pairs}"
+        last = len(levels) - 1
+        between = "".join(f"{levels[k]} from c{k} to c{k + 1}, " for k in range(1, last))
+        return f"{levels[0]} where the latent is below c1 = 0, {between}{levels[last]} above c{last}"
     reference = f"{levels[variable.reference]} (reference)"
     if variable.family == BINARY:
         return f"{levels[1 - variable.reference]} where the latent is positive, else {reference}"

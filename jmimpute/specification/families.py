@@ -69,7 +69,8 @@ def nominal(levels: Sequence | None = None, reference: Any = None) -> Family:
     Parameters
     ----------
     levels : sequence, optional
-        Categories; those of the data, sorted or in the order of their dtype, if not given.
+        Categories; those of the data, sorted or in the order of their dtype, if not given. A polars Categorical has them as
+        they first appear.
     reference : optional
         The last of them if not given; of two the first.
     """

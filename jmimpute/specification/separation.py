@@ -88,11 +88,12 @@ class _Bounds:
         latent = sign[:, : self.width, None] * self.x[self.row[chosen], None, :]
         return np.hstack([latent.reshape(len(chosen), -1), sign[:, self.width : -1]])
 
-    def total(self) -> np.ndarray:
-        """Sum of the coefficients of all inequalities, shape (size,)."""
+    def total(self, counted: np.ndarray) -> np.ndarray:
+        """Sum of the coefficients of the inequalities that count, shape (size,)."""
         sign = np.zeros((len(self.x), self.width + self.n_cuts + 1))
-        np.add.at(sign, (self.row, self.above), 1.0 / self.scale)
-        np.add.at(sign, (self.row, self.below), -1.0 / self.scale)
+        weight = counted / self.scale
+        np.add.at(sign, (self.row, self.above), weight)
+        np.add.at(sign, (self.row, self.below), -weight)
         return np.concatenate([(sign[:, : self.width].T @ self.x).ravel(), sign[:, self.width : -1].sum(axis=0)])
 
 
@@ -125,11 +126,11 @@ def separations(layout: Layout, categories: np.ndarray, x: np.ndarray, free: boo
 
 def _separation(variable: Variable, codes: np.ndarray, x: np.ndarray, names: list[str], free: bool) -> Separation | None:
     """The separation of one response, of which all rows are observed."""
-    if _direction(_bounds(variable, codes, x, free)) is None:
+    if not _is_open(_bounds(variable, codes, x, free)):
         return None
     constant = [k for k, name in enumerate(names) if name == INTERCEPT]
     others = [k for k, name in enumerate(names) if name != INTERCEPT]
-    alone = [k for k in others if _direction(_bounds(variable, codes, x[:, [*constant, k]], free)) is not None]
+    alone = [k for k in others if _is_open(_bounds(variable, codes, x[:, [*constant, k]], free))]
     certain = tuple(level for k, level in enumerate(variable.levels) if _is_certain(np.equal(codes, k), x))
     levels = certain if len(certain) < len(variable.levels) else ()
     return Separation(variable.name, tuple(names[k] for k in alone or others), not alone, levels)
@@ -138,8 +139,7 @@ def _separation(variable: Variable, codes: np.ndarray, x: np.ndarray, names: lis
 def _is_certain(own: np.ndarray, x: np.ndarray) -> bool:
     """Whether a category, against all others as one, is the only one left in some rows."""
     bounds = _bounds(Variable("", BINARY, 0, (False, True), 0), own.astype(int), x, False)
-    direction = _direction(bounds)
-    return direction is not None and bool(bounds.slacks(direction)[own].max() > TOLERANCE)
+    return _is_open(bounds, own[bounds.row])
 
 
 def _bounds(variable: Variable, codes: np.ndarray, x: np.ndarray, free: bool) -> _Bounds:
@@ -160,15 +160,16 @@ def _bounds(variable: Variable, codes: np.ndarray, x: np.ndarray, free: bool) ->
     return _Bounds(x, 1, n_cuts, np.concatenate([low, high]), above, below)
 
 
-def _direction(bounds: _Bounds) -> np.ndarray | None:
-    """A direction that meets all inequalities, and some strictly; None if there is none.
+def _is_open(bounds: _Bounds, counted: np.ndarray | None = None) -> bool:
+    """Whether a direction meets all inequalities, and strictly some of those that count, which are all if not given.
 
-    The sum of all slacks is maximised subject to the inequalities that an earlier maximum violated, so that few of many rows
+    The sum of their slacks is maximised subject to the inequalities that an earlier maximum violated, so that few of many rows
     enter the linear programme.
     """
     from scipy.optimize import linprog
 
-    total = bounds.total()
+    counted = np.ones(len(bounds.row), dtype=bool) if counted is None else counted
+    total = bounds.total(counted)
     used = np.zeros(len(bounds.row), dtype=bool)
     gradients = np.empty((0, bounds.size))
     while True:
@@ -176,7 +177,7 @@ def _direction(bounds: _Bounds) -> np.ndarray | None:
         slacks = bounds.slacks(found.x)
         violated = np.flatnonzero((slacks < -TOLERANCE) & ~used)
         if not violated.size:
-            return found.x if slacks.max() > TOLERANCE else None
+            return bool(slacks[counted].max() > TOLERANCE)
         worst = violated[np.argsort(slacks[violated])[: JOINING * bounds.size]]
         used[worst] = True
         gradients = np.vstack([gradients, bounds.gradients(worst)])

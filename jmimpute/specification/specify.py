@@ -44,6 +44,8 @@ class Specification:
         Likewise.
     patterns : Patterns
         Of y.
+    latent_bounds : tuple of float, optional
+        Box for latent normals of observed categories, which is not part of the model but of jomo since version 2.7.
     """
 
     formulas: tuple[Formula, ...]
@@ -57,6 +59,7 @@ class Specification:
     x: np.ndarray
     z: np.ndarray
     patterns: Patterns
+    latent_bounds: tuple[float, float] | None = None
 
     @property
     def n_clusters(self) -> int:
@@ -69,6 +72,7 @@ def specify(
     frame: pd.DataFrame,
     given_families: Mapping[str, str | Family] | None = None,
     given_priors: priors.Priors | Mapping[str, Any] | None = None,
+    latent_bounds: tuple[float, float] | None = None,
 ) -> Specification:
     """Turn what the analyst wrote into a specification.
 
@@ -81,6 +85,8 @@ def specify(
         See `jmimpute.specification.variables.resolve`.
     given_priors : Priors or mapping, optional
         See `jmimpute.specification.priors.resolve`.
+    latent_bounds : tuple of float, optional
+        See `Specification`.
 
     Returns
     -------
@@ -121,6 +127,7 @@ def specify(
         x=x @ scales.x_transform,
         z=z @ scales.z_transform,
         patterns=patterns.find(y),
+        latent_bounds=checks.checked_bounds(latent_bounds, layout),
     )
     check_posterior(specification)
     return specification

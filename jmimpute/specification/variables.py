@@ -192,10 +192,10 @@ def _codes(series: pd.Series, levels: tuple) -> np.ndarray:
     codes[present] = [place.get(_key(value), -1) if _is_label(value) else -1 for value in values]
     unseen = np.flatnonzero(present & (codes < 0))
     if unseen.size:
-        example = values[np.flatnonzero(codes[present] < 0)[0]]
+        wrong = dict.fromkeys(repr(values[place]) for place in np.flatnonzero(codes[present] < 0))
         raise TableError(
-            f"Column {series.name!r} holds {example!r} in {unseen.size} row(s), counted from 0: {some(unseen)}; its levels are "
-            f"{some(map(shown, levels), 20)}. Correct these cells, or add the category to the levels."
+            f"Column {series.name!r} holds {some(wrong, 3)} in {unseen.size} row(s), counted from 0: {some(unseen)}; its "
+            f"levels are {some(map(shown, levels), 20)}. Correct these cells, or add what is right to the levels."
         )
     return codes
 

@@ -17,7 +17,7 @@ def filled(native: Any, column: str, rows: np.ndarray, labels: Sequence) -> Any:
     rows : ndarray of int, shape (n_cells,)
         Positions from 0.
     labels : sequence, n_cells
-        Python values that the column has elsewhere.
+        Values that the column has elsewhere; whole numbers may come as decimals.
 
     Returns
     -------
@@ -52,6 +52,8 @@ def _arrow(column: Any, rows: np.ndarray, labels: Sequence) -> Any:
 
 
 def _replaced(values: list, rows: np.ndarray, labels: Sequence) -> list:
+    """Replace values of a list by labels, of the type that the others have."""
+    kind = next(type(value) for value in values if value is not None)
     for row, label in zip(rows, labels, strict=True):
-        values[row] = label
+        values[row] = kind(label)
     return values

@@ -176,7 +176,7 @@ def test_draws_have_the_density_of_the_graph(case, name):
     # For a density f of coordinates x with light enough tails E[d log f / dx_i] = 0 and E[x_j d log f / dx_i] = -(i == j).
     layout = layout_of(case)
     prior, scale = prior_and_scale(name, layout)
-    model, omegas = drawn(prior, layout, scale, 1500, 4)
+    model, omegas = drawn(prior, layout, scale, 1000, 4)
     evaluate = model.compile_fn(model.dlogp(), inputs=model.value_vars, mode=INTERPRETED)
     matrix = pt.dmatrix()
     coordinates = ConstrainedTransform(rows_of(layout), name == "LKJ").forward(matrix)

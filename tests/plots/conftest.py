@@ -1,6 +1,6 @@
 """Stand-ins for the objects that plots take: only what the plots may ask of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ class Imputations:
     original: pd.DataFrame
     imputed: dict[str, np.ndarray]
     cluster: str | None = None
+    categories: dict[str, tuple] = field(default_factory=dict)
 
     @property
     def columns(self):
@@ -29,6 +30,9 @@ class Imputations:
     def values(self, column):
         return self.imputed[column]
 
+    def levels(self, column):
+        return self.categories.get(column, ())
+
 
 @pytest.fixture
 def make_imputations():
@@ -38,14 +42,14 @@ def make_imputations():
 
 @pytest.fixture
 def imputations():
-    """25 imputations; x has 40 missing values, imputed far from the observed ones; y has 3; g is not numeric."""
+    """25 imputations; x has 40 missing values, imputed far from the observed ones; y has 3; g has categories."""
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=200), rng.normal(size=200)
     x[:40], y[-3:] = np.nan, np.nan
-    table = pd.DataFrame({"x": x, "y": y, "g": pd.Categorical([None] * 10 + ["u"] * 190)})
+    table = pd.DataFrame({"x": x, "y": y, "g": pd.Categorical([None] * 10 + ["u"] * 38 + ["v"] * 152)})
     imputed = {
         "x": rng.normal(100, 2, size=(25, 40)),
         "y": rng.normal(size=(25, 3)),
-        "g": np.full((25, 10), "u", dtype=object),
+        "g": np.array([["u"] * 9 + ["v"]] + [["v"] * 10] * 24, dtype=object),
     }
-    return Imputations(table, imputed)
+    return Imputations(table, imputed, categories={"g": ("v", "u")})

@@ -84,3 +84,9 @@ def test_imputations_without_clusters_are_refused(imputations):
 def test_unknown_variable_is_refused(few):
     with pytest.raises(TableError, match="'z' was not imputed.*'x'"):
         clusters(few, "z")
+
+
+def test_categories_are_refused(imputations):
+    imputations.cluster = "y"
+    with pytest.raises(TableError, match="'g' has categories.*`density` draws their proportions"):
+        clusters(imputations, "g")

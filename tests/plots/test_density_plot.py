@@ -50,13 +50,46 @@ def test_nullable_integers_are_numbers(make_imputations):
     assert set(density_table(make_imputations(table, {"x": np.ones((2, 1))}))["source"]) == {"observed"}
 
 
-def test_figure_has_a_panel_for_each_numeric_variable(imputations):
+def test_bars_are_proportions_of_categories_in_their_order(imputations):
+    table = density_table(imputations, "g")
+    assert list(table["category"].unique()) == ["v", "u"] and list(table["x"].unique()) == [0, 1]
+    assert table.loc[table["source"] == "observed", "density"].tolist() == [0.8, 0.2]
+    assert table.loc[table["imputation"] == 1, "density"].tolist() == [0.1, 0.9]
+    assert table.loc[table["imputation"] == 2, "density"].tolist() == [1, 0]
+    assert table["imputation"].max() == 20
+
+
+def test_few_missing_categories_are_pooled(make_imputations):
+    table = pd.DataFrame({"p": [True, False, False, False, None]})
+    imputed = np.array([[True], [True], [True], [False]])
+    found = density_table(make_imputations(table, {"p": imputed}, categories={"p": (False, True)}))
+    assert found["source"].tolist() == ["observed", "observed", "pooled", "pooled"]
+    assert found["density"].tolist() == [0.75, 0.25, 0.25, 0.75]
+    assert found["category"].tolist() == [False, True, False, True]
+
+
+def test_numbers_may_be_categories(make_imputations):
+    table = pd.DataFrame({"f": [0.0, 1.0, 2.0, 2.0, np.nan]})
+    found = density_table(make_imputations(table, {"f": np.array([[1], [1]])}, categories={"f": (0, 1, 2)}))
+    assert found["density"].tolist() == [0.25, 0.25, 0.5, 0, 1, 0]
+
+
+def test_figure_has_a_panel_for_each_variable(imputations):
     figure = density(imputations)
     assert isinstance(figure, Figure)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["x (40 missing)", "y (3 missing)"]
-    assert [len(axes.lines) for axes in figure.axes] == [21, 2]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["x (40 missing)", "y (3 missing)", "g (10 missing)"]
+    assert [len(axes.lines) for axes in figure.axes] == [21, 2, 0]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["observed", "imputed, 20 of 25 imputations"]
+
+
+def test_bars_stand_at_their_category_with_a_dash_for_each_imputation(imputations):
+    (axes,) = density(imputations, "g").axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["v", "u"]
+    places = [(round(bar.get_x() + bar.get_width() / 2), round(bar.get_height(), 3)) for bar in axes.patches]
+    assert places == [(0, 0.8), (1, 0.2), (0, 0.955), (1, 0.045)]
+    (dashes,) = axes.collections
+    assert len(dashes.get_segments()) == 2 * 20
 
 
 def test_figure_has_no_empty_panels_and_shows_itself_in_a_notebook(make_imputations):
@@ -75,15 +108,11 @@ def test_pyplot_does_not_know_the_figure(imputations):
     assert pyplot.get_fignums() == before
 
 
-@pytest.mark.parametrize(
-    ("variable", "fault"), [("z", "'z' was not imputed.*'x' or 'y'"), ("g", "'g' is not numeric.*'x' or 'y'")]
-)
-def test_variables_that_cannot_be_drawn_are_refused(imputations, variable, fault):
-    with pytest.raises(TableError, match=fault):
-        density(imputations, ["x", variable])
+def test_variables_that_cannot_be_drawn_are_refused(imputations):
+    with pytest.raises(TableError, match="'z' was not imputed.*'x', 'y' or 'g'"):
+        density(imputations, ["x", "z"])
 
 
-def test_nothing_numeric_is_refused(make_imputations):
-    table = pd.DataFrame({"passed": pd.array([True, None], dtype="boolean")})
+def test_nothing_imputed_is_refused(make_imputations):
     with pytest.raises(TableError, match="nothing to draw"):
-        density(make_imputations(table, {"passed": np.ones((2, 1))}))
+        density(make_imputations(pd.DataFrame({"x": [1.0]}), {}))

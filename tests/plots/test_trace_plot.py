@@ -41,6 +41,18 @@ def test_default_parameters_without_upper_triangle(fit):
     ]
 
 
+def test_default_parameters_have_cut_points_and_nothing_that_is_known(fit):
+    posterior = fit.posterior
+    posterior["Omega_e"][:, :, 1, 1] = 1.0
+    posterior["beta"].loc[{"response": "ravens", "covariate": "sex"}] = 0.0
+    posterior["cutpoints_grade"] = (("chain", "draw", "cutpoint_grade"), np.random.default_rng(1).exponential(size=(3, 20, 1)))
+    posterior.coords["cutpoint_grade"] = ["c2"]
+    expected = ["beta[english, Intercept]", "beta[english, sex]", "beta[ravens, Intercept]"]
+    expected += ["Omega_e[english, english]", "Omega_e[ravens, english]", "cutpoints_grade[c2]"]
+    assert list(trace_table(fit)["parameter"].unique()) == expected
+    assert list(trace_table(fit, "Omega_e[ravens, ravens]")["value"].unique()) == [1.0]
+
+
 @pytest.mark.parametrize("tree", [False, True])
 def test_values_belong_to_their_labels(fit, tree):
     posterior = fit.posterior

@@ -3,7 +3,7 @@
 Each round simulates all responses given parameters and random effects, forgets what is missing and turns latent normals into
 categories, and then iterates the sampler once given these data. Whatever is wrong in any full conditional, in the treatment
 of missing cells or in a prior moves the parameters away from their prior. Rows are few, so that the prior matters and rounds
-depend little on each other. With at most 40 z-scores a model, `LIMIT` makes a false alarm happen once in 10 000 runs of a model.
+depend little on each other. With at most 40 z-scores a model, `LIMIT` gives a false alarm once in 10 000 runs of a model.
 """
 
 from dataclasses import replace

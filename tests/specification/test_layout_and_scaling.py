@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jmimpute.specification.families import BINARY, GAUSSIAN, NOMINAL, ORDINAL, Variable
 from jmimpute.specification.layout import lay_out
 from jmimpute.specification.specify import specify
 
@@ -21,6 +22,8 @@ MODELS = {
     "three": ["y1 + y3 ~ x + (1 | school)", "y2 ~ x * sex + (w | school)"],
     "single level": "y1 + y2 ~ x * sex",
     "single level without intercept": ["y1 ~ x", "y2 ~ 0 + w"],
+    "categories": ["y1 + kind ~ x + (1 + x | school)", "grade + passed ~ 0 + w + (0 + w | school)"],
+    "categories only": "kind + grade ~ x + sex",
 }
 
 
@@ -38,10 +41,13 @@ def frame():
             "w": rng.normal(-200, 30, n),
             "sex": pd.Categorical(rng.choice(["boy", "girl"], n)),
             "school": rng.integers(0, 8, n),
+            "kind": pd.Categorical(rng.choice(["a", "b", "c"], n)),
+            "grade": pd.Categorical(rng.choice(["low", "mid", "high"], n), ["low", "mid", "high"], ordered=True),
+            "passed": pd.array(rng.choice([True, False], n), dtype="boolean"),
         }
     )
-    responses = ["y1", "y2", "y3"]
-    table[responses] = table[responses].mask(rng.random((n, 3)) < 0.2)
+    for name in ("y1", "y2", "y3", "kind", "grade", "passed"):
+        table[name] = table[name].mask(rng.random(n) < 0.2)
     return table
 
 
@@ -112,14 +118,30 @@ def test_covariances_go_with_what_they_are_of(spec):
 
 
 def test_responses_are_standardised_and_missing_cells_stay(spec, frame):
-    names = list(spec.layout.responses)
-    values = frame[names].to_numpy()[spec.order]
-    np.testing.assert_array_equal(np.isnan(spec.y), np.isnan(values))
-    np.testing.assert_allclose(spec.y * spec.scaling.scale + spec.scaling.center, values, rtol=1e-12)
-    np.testing.assert_allclose(np.nanstd(spec.y, axis=0), 1)
+    continuous = np.flatnonzero(~spec.layout.latent)
+    values = frame[[spec.layout.responses[a] for a in continuous]].to_numpy()[spec.order]
+    y, scaling = spec.y[:, continuous], spec.scaling
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(values))
+    np.testing.assert_allclose(y * scaling.scale[continuous] + scaling.center[continuous], values, rtol=1e-12)
+    np.testing.assert_allclose(np.nanstd(y, axis=0), 1)
     has_intercept = spec.layout.beta_mask[[name == "Intercept" for name in spec.layout.covariates]].any(axis=0)
-    np.testing.assert_allclose(np.nanmean(spec.y, axis=0)[has_intercept], 0, atol=1e-12)
-    assert not spec.scaling.center[~has_intercept].any(), "a response without intercept is not shifted"
+    np.testing.assert_allclose(np.nanmean(y, axis=0)[has_intercept[continuous]], 0, atol=1e-12)
+    assert not scaling.center[~has_intercept].any(), "a response without intercept is not shifted"
+
+
+def test_latents_are_0_where_the_category_is_seen_and_have_a_scale_of_their_own(spec, frame):
+    for variable, codes in zip(spec.layout.variables, spec.categories.T, strict=True):
+        own = slice(variable.first, variable.first + variable.width)
+        column = frame[variable.name].iloc[spec.order]
+        if not variable.is_latent:
+            assert (codes == -1).all()
+            continue
+        assert spec.layout.latent[own].all()
+        assert (spec.scaling.scale[own] == 1).all() and (spec.scaling.center[own] == 0).all()
+        np.testing.assert_array_equal(np.isnan(spec.y[:, own]), np.tile(column.isna().to_numpy()[:, None], variable.width))
+        assert not np.nan_to_num(spec.y[:, own]).any()
+        assert [variable.levels[code] for code in codes if code >= 0] == column.dropna().tolist()
+        assert ((codes == -1) == column.isna().to_numpy()).all()
 
 
 def test_covariates_have_unit_scale(spec):
@@ -144,8 +166,8 @@ def test_rows_are_in_canonical_order(frame):
 
 
 def test_shuffled_rows_give_the_same_arrays(frame):
-    spec, shuffled = specify(MODELS["slope"], frame), specify(MODELS["slope"], frame.sample(frac=1, random_state=3))
-    for name in ("y", "x", "z"):
+    spec, shuffled = (specify(MODELS["categories"], table) for table in (frame, frame.sample(frac=1, random_state=3)))
+    for name in ("y", "x", "z", "categories"):
         np.testing.assert_array_equal(getattr(spec, name), getattr(shuffled, name))
     np.testing.assert_array_equal(spec.clusters.codes, shuffled.clusters.codes)
 
@@ -164,7 +186,8 @@ def test_layout_of_response_specific_formulas(frame):
 
 
 def test_layout_puts_the_intercept_first():
-    layout = lay_out(("a", "b"), {"a": ("x",), "b": ("Intercept", "z", "x")}, {"a": (), "b": ("w", "Intercept")})
+    variables = Variable("a", GAUSSIAN, 0), Variable("b", GAUSSIAN, 1)
+    layout = lay_out(variables, {"a": ("x",), "b": ("Intercept", "z", "x")}, {"a": (), "b": ("w", "Intercept")})
     assert layout.covariates == ("Intercept", "x", "z")
     assert layout.beta_mask.tolist() == [[False, True], [True, True], [False, True]]
     assert layout.random == ("Intercept", "w")
@@ -175,3 +198,21 @@ def test_layout_puts_the_intercept_first():
 def test_layout_of_a_single_level(frame):
     layout = specify(MODELS["single level"], frame).layout
     assert (layout.n_effects, layout.effects, layout.random, layout.random_mask.shape) == (0, (), (), (0, 2))
+
+
+def test_layout_has_a_coordinate_for_each_latent():
+    variables = (
+        Variable("a", GAUSSIAN, 0),
+        Variable("kind", NOMINAL, 1, ("u", "v", "w"), 2),
+        Variable("grade", ORDINAL, 3, (1, 2, 3, 4)),
+        Variable("passed", BINARY, 4, (False, True), 0),
+    )
+    fixed = {"a": ("Intercept",), "kind": ("Intercept", "x"), "grade": ("x",), "passed": ("Intercept",)}
+    random = {"a": (), "kind": ("Intercept", "x"), "grade": ("Intercept",), "passed": ()}
+    layout = lay_out(variables, fixed, random)
+    assert layout.responses == ("a", "kind.1", "kind.2", "grade", "passed")
+    assert layout.latent.tolist() == [False, True, True, True, True] and layout.has_latents
+    assert layout.beta_mask.tolist() == [[True, True, True, False, True], [False, True, True, True, False]]
+    assert layout.effects == ("kind.1|Intercept", "kind.1|x", "kind.2|Intercept", "kind.2|x", "grade|Intercept")
+    assert layout.effect_response.tolist() == [1, 1, 2, 2, 3]
+    assert not lay_out(variables[:1], fixed, random).has_latents

@@ -13,7 +13,8 @@ from jmimpute.specification import priors
 CHOICES = {
     "default": priors.default(),
     "jomo": priors.jomo(),
-    "mixed": priors.Priors(priors.flat(), priors.lkj(2, 3), priors.inverse_wishart(7, [[2, 0.5], [0.5, 1]])),
+    "mixed": priors.Priors(priors.flat(), priors.lkj(2, 3), priors.inverse_wishart(7, [[2, 0.5], [0.5, 1]]), priors.normal(2)),
+    "flat": priors.Priors(priors.normal(1), priors.flat(), priors.lkj(), priors.flat()),
 }
 
 
@@ -33,10 +34,13 @@ def test_resolve_completes_the_default():
 
 
 def test_what_the_presets_are():
-    assert priors.default() == priors.Priors(priors.Normal(5.0), priors.LKJ(1.0, 1.0), priors.LKJ(2.0, 1.0))
+    expected = priors.Priors(priors.Normal(5.0), priors.LKJ(1.0, 1.0), priors.LKJ(2.0, 1.0), priors.Normal(5.0))
+    assert priors.default() == expected == priors.concrete(expected, has_latents=True)
     jomo = priors.jomo()
-    assert jomo.beta == priors.Flat()
-    assert jomo.Omega_e.degrees(3) == -1
+    assert jomo.beta == jomo.cutpoints == priors.Flat()
+    assert str(jomo.Omega_e) == "as in jomo"
+    assert priors.concrete(jomo, has_latents=True).Omega_e == priors.Flat()
+    assert priors.concrete(jomo, has_latents=False).Omega_e.degrees(3) == -1
     assert jomo.Omega_u.degrees(3) == 3
     np.testing.assert_array_equal(jomo.Omega_u.scale_matrix(3), np.eye(3))
 
@@ -66,11 +70,18 @@ def test_inverse_wishart_scale():
         (lambda: priors.inverse_wishart(scale=[[1, 2], [3, 9]]), "symmetric positive definite"),
         (lambda: priors.inverse_wishart(scale=[[1, 2], [2, 1]]), "symmetric positive definite"),
         (lambda: priors.inverse_wishart(scale=[[1, 0], [0, np.nan]]), "symmetric positive definite"),
-        (lambda: priors.resolve({"omega_e": priors.lkj()}), "no parameter 'omega_e'. .*'beta', 'Omega_e' or 'Omega_u'"),
+        (
+            lambda: priors.resolve({"omega_e": priors.lkj()}),
+            "no parameter 'omega_e'. .*'Omega_e', 'Omega_u' or 'cutpoints'",
+        ),
         (lambda: priors.resolve({"beta": priors.lkj()}), r"'beta' must be made by jm.priors.flat\(\) or jm.priors.normal\(\)"),
-        (lambda: priors.resolve({"Omega_e": priors.flat()}), r"'Omega_e' must be made by jm.priors.lkj\(\) or"),
+        (lambda: priors.resolve({"Omega_u": priors.flat()}), r"'Omega_u' must be made by jm.priors.lkj\(\) or"),
         (lambda: priors.resolve({"Omega_u": 2.0}), r"'Omega_u' must be made by .*, not 2.0"),
-        (lambda: priors.resolve(priors.Priors(1, 2, 3)), "'beta' must be made by"),
+        (
+            lambda: priors.resolve({"cutpoints": priors.lkj()}),
+            r"'cutpoints' must be made by jm.priors.flat\(\) or",
+        ),
+        (lambda: priors.resolve(priors.Priors(1, 2, 3, 4)), "'beta' must be made by"),
         (lambda: priors.resolve("jomo"), "must be made by jm.priors or given as a dict"),
         (lambda: priors.from_record({"beta": {"prior": "Cauchy", "sd": 1}}), "of kind 'Cauchy'; known: 'Flat'"),
         (lambda: priors.from_record({"beta": {"sd": 1}}), "of kind None"),

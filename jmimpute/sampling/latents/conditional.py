@@ -109,34 +109,81 @@ def conditional_slopes(inverse, omega, w):
 
 
 @kernel
-def add_mean(first, beta, w, given, problem, state, out):
-    """Add x'beta + w'r to consecutive rows of one pattern, beginning with `first`."""
-    end = first + out.shape[0]
-    for c in range(beta.shape[0]):
-        axpy(beta[c], problem.rows.x[given.columns[c], first:end], out)
-    for a in range(w.shape[0]):
-        if w[a] != 0.0:
-            axpy(w[a], state.residual[a, first:end], out)
+def regressions(k, omega, given, problem):
+    """Regression of latent k on the other observed coordinates: w_t (G, p) and s_t (G,), NaN if s_t^2 is not positive.
+
+    In patterns without the latent, w_t is 0 and s_t is 1.
+    """
+    n_patterns = problem.target.stats.observed.shape[0]
+    w, s = np.zeros((n_patterns, omega.shape[0])), np.ones(n_patterns)
+    for g in range(n_patterns):
+        if problem.target.stats.observed[g, k]:
+            s[g] = math.sqrt(conditional_slopes(given.inverse[g], omega, w[g]))
+    return w, s
 
 
 @kernel
-def add_effects(first, u, given, problem, out):
-    """Add the random effects u (d_k, J) of the latent to consecutive rows."""
+def first_pattern(first, problem):
+    """Pattern of a row."""
+    return np.searchsorted(problem.rows.starts, first, side="right") - 1
+
+
+@kernel
+def add_fixed(first, beta, u, given, problem, out):
+    """Add x'beta + z'u_j to consecutive rows, beginning with `first`."""
     end = first + out.shape[0]
+    for c in range(beta.shape[0]):
+        axpy(beta[c], problem.rows.x[given.columns[c], first:end], out)
     for e in range(u.shape[0]):
         z = problem.rows.z[problem.target.effect_column[given.own[e]], first:end]
         add_effect(1.0, z, u[e], problem.rows.cluster[first:end], out)
 
 
 @kernel
-def score(latent, first, s, cuts, given, problem, mean, work, d_cuts):
-    """Score consecutive rows; see `score_half_lines` and `score_intervals`, whose return value it hands on."""
-    n = mean.shape[0]
-    info, scale, exponent = work[1, :n], work[2, :n], work[3, :n]
+def add_regression(first, w, problem, state, out):
+    """Add w'r to consecutive rows."""
+    starts = problem.rows.starts
+    end = first + out.shape[0]
+    for g in range(first_pattern(first, problem), w.shape[0]):
+        low, high = max(starts[g], first), min(starts[g + 1], end)
+        if low >= end:
+            break
+        for a in range(w.shape[1]):
+            if w[g, a] != 0.0:
+                axpy(w[g, a], state.residual[a, low:high], out[low - first : high - first])
+
+
+@kernel
+def spread(first, values, problem, out):
+    """Write the reciprocal of a value of each pattern to consecutive rows."""
+    starts = problem.rows.starts
+    end = first + out.shape[0]
+    for g in range(first_pattern(first, problem), values.shape[0]):
+        low, high = max(starts[g], first), min(starts[g + 1], end)
+        if low >= end:
+            break
+        out[low - first : high - first] = 1.0 / values[g]
+
+
+@kernel
+def score_rows(latent, first, end, beta, u, cuts, w, s, given, problem, state, work, d_cuts):
+    """Score rows from `first` up to `end`.
+
+    The beginnings of the rows of `work`, shape (6, CHUNK), receive d log P / d mean, -d^2 log P / d mean^2, the two parts of
+    log P = log(scale) + exponent, and d log P / d log s (see `score_half_lines`). Where the latent is missing P is 1.
+    """
+    n = end - first  # slices of single rows are contiguous, which the loops over them need to be fast
+    mean, info, scale = work[0, :n], work[1, :n], work[2, :n]
+    exponent, pull, inverse = work[3, :n], work[4, :n], work[5, :n]
+    mean[:] = 0.0
+    add_fixed(first, beta, u, given, problem, mean)
+    add_regression(first, w, problem, state, mean)
+    spread(first, s, problem, inverse)
     if problem.latents.ordinal[latent]:
-        rank = problem.rows.slot[problem.latents.variable[latent], first : first + n]
-        return score_intervals(mean, rank, cuts, s, info, scale, exponent, d_cuts)
-    return score_half_lines(mean, given.bound[first : first + n], given.sign[first : first + n], s, info, scale, exponent)
+        rank = problem.rows.slot[problem.latents.variable[latent], first:end]
+        score_intervals(mean, rank, cuts, inverse, info, scale, exponent, pull, d_cuts)
+    else:
+        score_half_lines(mean, given.bound[first:end], given.sign[first:end], inverse, info, scale, exponent, pull)
 
 
 @kernel
@@ -151,7 +198,7 @@ def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
     problem : Problem
     state : State
         For the residuals of the other coordinates.
-    work : ndarray, shape (4, CHUNK)
+    work : ndarray, shape (6, CHUNK)
     u : ndarray, shape (d_k, J)
         Overwritten by the random effects that phi stands for.
     gradient : ndarray, shape (n,)
@@ -162,7 +209,6 @@ def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
     float
         Minus infinity where Omega_e would not be positive definite.
     """
-    target = problem.target
     beta, omega, slopes, root, cuts = unpack_latent(latent, phi, given, problem.latents)
     gradient[:] = 0.0
     d_omega = np.zeros(omega.shape[0])
@@ -171,52 +217,49 @@ def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
     if value == -np.inf:
         return value
     effects_of(slopes, root, given, u)
-    d_u = np.zeros(u.shape)
-    d_cuts = np.zeros(cuts.shape[0])
-    w, pull = np.empty(omega.shape[0]), np.empty(omega.shape[0])
-    for g in range(target.stats.observed.shape[0]):
-        if not target.stats.observed[g, k]:
-            continue
-        s_squared = conditional_slopes(given.inverse[g], omega, w)
-        if not s_squared > 0.0:
-            return -np.inf
-        s = math.sqrt(s_squared)
-        d_s = 0.0
-        pull[:] = 0.0
-        for first in range(problem.rows.starts[g], problem.rows.starts[g + 1], CHUNK):
-            end = min(first + CHUNK, problem.rows.starts[g + 1])
-            mean = work[0, : end - first]
-            mean[:] = 0.0
-            add_mean(first, beta, w, given, problem, state, mean)
-            add_effects(first, u, given, problem, mean)
-            d_s += score(latent, first, s, cuts, given, problem, mean, work, d_cuts)
-            value += sum_logs(work[2, : end - first]) + np.sum(work[3, : end - first])
-            _collect(first, g, k, mean, given, problem, state, gradient, pull, d_u)
-        for a in range(omega.shape[0]):  # through w_t = A_t omega and through s_t
-            total = -w[a] / s * d_s
-            for b in range(omega.shape[0]):
-                total += given.inverse[g, a, b] * pull[b]
-            d_omega[a] += total
+    d_u, d_cuts = np.zeros(u.shape), np.zeros(cuts.shape[0])
+    w, s = regressions(k, omega, given, problem)
+    d_w, d_s = np.zeros(w.shape), np.zeros(s.shape[0])
+    n_rows = given.bound.shape[0]
+    for first in range(0, n_rows, CHUNK):
+        end = min(first + CHUNK, n_rows)
+        score_rows(latent, first, end, beta, u, cuts, w, s, given, problem, state, work, d_cuts)
+        value += sum_logs(work[2, : end - first]) + np.sum(work[3, : end - first])
+        _collect(first, end, k, work, given, problem, state, gradient, d_w, d_s, d_u)
     if not math.isfinite(value):
         return -np.inf
+    for g in range(w.shape[0]):  # through w_t = A_t omega and through s_t
+        for a in range(omega.shape[0]):
+            total = -w[g, a] / (s[g] * s[g]) * d_s[g]
+            for b in range(omega.shape[0]):
+                total += given.inverse[g, a, b] * d_w[g, b]
+            d_omega[a] += total
     return value + _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cuts, gradient)
 
 
 @kernel
-def _collect(first, g, k, d_mean, given, problem, state, gradient, pull, d_u):
-    """Carry derivatives with respect to the means of rows over to beta, w and the random effects."""
-    end = first + d_mean.shape[0]
+def _collect(first, end, k, work, given, problem, state, gradient, d_w, d_s, d_u):
+    """Carry derivatives with respect to means and log s of rows over to beta, the random effects, w and log s_t."""
+    starts, observed = problem.rows.starts, problem.target.stats.observed
+    d_mean, pull = work[0, : end - first], work[4, : end - first]
     for c in range(given.columns.shape[0]):
         gradient[c] += dot(problem.rows.x[given.columns[c], first:end], d_mean)
-    for a in range(pull.shape[0]):
-        if a != k and problem.target.stats.observed[g, a]:
-            pull[a] += dot(state.residual[a, first:end], d_mean)
     cluster = problem.rows.cluster[first:end]
     for e in range(d_u.shape[0]):
         z = problem.rows.z[problem.target.effect_column[given.own[e]], first:end]
         total = d_u[e]
         for i in range(d_mean.shape[0]):
             total[cluster[i]] += z[i] * d_mean[i]
+    for g in range(first_pattern(first, problem), observed.shape[0]):
+        low, high = max(starts[g], first), min(starts[g + 1], end)
+        if low >= end:
+            break
+        if observed[g, k]:
+            own = slice(low - first, high - first)
+            d_s[g] += np.sum(pull[own])
+            for a in range(d_w.shape[1]):
+                if a != k and observed[g, a]:
+                    d_w[g, a] += dot(state.residual[a, low:high], d_mean[own])
 
 
 @kernel

@@ -81,7 +81,7 @@ def run(problem, state, tuning, n_draws, thin, adapt, learning, target_acceptanc
         Draws made.
     """
     n_latents = problem.latents.coordinate.shape[0]
-    work = np.empty((4, CHUNK))
+    work = np.empty((6, CHUNK))
     theta = np.empty(tuning.whitening.shape[0])
     acceptance = np.empty(n_latents + 2)
     for draw in range(n_draws):

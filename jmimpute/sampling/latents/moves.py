@@ -7,14 +7,14 @@ import numpy as np
 from jmimpute.compilation import kernel, part
 from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
 from jmimpute.sampling.latents.conditional import (
-    add_effects,
-    add_mean,
-    conditional_slopes,
+    add_fixed,
+    add_regression,
     effects_of,
     log_density_latent,
     n_parameters,
     pack_latent,
-    score,
+    regressions,
+    score_rows,
     unpack_latent,
 )
 from jmimpute.sampling.latents.state import CHUNK, bordered, look_around
@@ -37,7 +37,7 @@ def move_latent(latent, problem, state, tuning, learning, work, rng):
     tuning : Tuning
         Its sums of information are added to if `learning`.
     learning : bool
-    work : ndarray, shape (4, CHUNK)
+    work : ndarray, shape (6, CHUNK)
     rng : numpy.random.Generator
 
     Returns
@@ -140,35 +140,30 @@ def _score_clusters(latent, beta, omega, cuts, u, given, problem, state, work):
     n_own, n_clusters = u.shape
     value, slope, info = np.zeros(n_clusters), np.zeros(u.shape), np.zeros((n_own, n_own, n_clusters))
     product = np.ones(n_clusters)
-    d_cuts, w = np.zeros(cuts.shape[0]), np.empty(omega.shape[0])
-    k = problem.latents.coordinate[latent]
-    for g in range(problem.target.stats.observed.shape[0]):
-        if not problem.target.stats.observed[g, k]:
-            continue
-        s = math.sqrt(conditional_slopes(given.inverse[g], omega, w))
-        for first in range(problem.rows.starts[g], problem.rows.starts[g + 1], CHUNK):
-            end = min(first + CHUNK, problem.rows.starts[g + 1])
-            mean = work[0, : end - first]
-            mean[:] = 0.0
-            add_mean(first, beta, w, given, problem, state, mean)
-            add_effects(first, u, given, problem, mean)
-            score(latent, first, s, cuts, given, problem, mean, work, d_cuts)
-            cluster = problem.rows.cluster[first:end]
-            for i in range(mean.shape[0]):
-                j = cluster[i]
-                value[j] += work[3, i]
-                product[j] *= work[2, i]
-                if product[j] < 1e-100:  # logarithms are dear: one for many rows
-                    value[j] += math.log(product[j])
-                    product[j] = 1.0
-            for e in range(n_own):
-                z = problem.rows.z[problem.target.effect_column[given.own[e]], first:end]
-                for i in range(mean.shape[0]):
-                    slope[e, cluster[i]] += z[i] * mean[i]
-                for f in range(e + 1):
-                    z_f = problem.rows.z[problem.target.effect_column[given.own[f]], first:end]
-                    for i in range(mean.shape[0]):
-                        info[e, f, cluster[i]] += z[i] * z_f[i] * work[1, i]
+    d_cuts = np.zeros(cuts.shape[0])
+    w, s = regressions(problem.latents.coordinate[latent], omega, given, problem)
+    n_rows = given.bound.shape[0]
+    for first in range(0, n_rows, CHUNK):
+        end = min(first + CHUNK, n_rows)
+        score_rows(latent, first, end, beta, u, cuts, w, s, given, problem, state, work, d_cuts)
+        d_mean, weight = work[0, : end - first], work[1, : end - first]
+        scale, exponent = work[2, : end - first], work[3, : end - first]
+        cluster = problem.rows.cluster[first:end]
+        for i in range(d_mean.shape[0]):
+            j = cluster[i]
+            value[j] += exponent[i]
+            product[j] *= scale[i]
+            if product[j] < 1e-100:  # logarithms are dear: one for many rows
+                value[j] += math.log(product[j])
+                product[j] = 1.0
+        for e in range(n_own):
+            z = problem.rows.z[problem.target.effect_column[given.own[e]], first:end]
+            for i in range(d_mean.shape[0]):
+                slope[e, cluster[i]] += z[i] * d_mean[i]
+            for f in range(e + 1):
+                z_f = problem.rows.z[problem.target.effect_column[given.own[f]], first:end]
+                for i in range(d_mean.shape[0]):
+                    info[e, f, cluster[i]] += z[i] * z_f[i] * weight[i]
     for j in range(n_clusters):
         value[j] += math.log(product[j])
     return value, slope, info
@@ -251,19 +246,17 @@ def _redraw(latent, beta, omega, cuts, u, given, problem, state, work, rng):
     """Draw the latent of every row whose category is observed, given the rest."""
     latents, rows = problem.latents, problem.rows
     k = latents.coordinate[latent]
-    w = np.empty(omega.shape[0])
-    for g in range(problem.target.stats.observed.shape[0]):
+    w, s = regressions(k, omega, given, problem)
+    for g in range(s.shape[0]):
         if not problem.target.stats.observed[g, k]:
             continue
-        s = math.sqrt(conditional_slopes(given.inverse[g], omega, w))
         for first in range(rows.starts[g], rows.starts[g + 1], CHUNK):
             end = min(first + CHUNK, rows.starts[g + 1])
             fixed, mean = work[0, : end - first], work[1, : end - first]
             fixed[:] = 0.0
-            add_mean(first, beta, np.zeros(w.shape[0]), given, problem, state, fixed)
-            add_effects(first, u, given, problem, fixed)
+            add_fixed(first, beta, u, given, problem, fixed)
             mean[:] = fixed
-            add_mean(first, beta[:0], w, given, problem, state, mean)
+            add_regression(first, w, problem, state, mean)
             for i in range(first, end):
                 low, high = -np.inf, np.inf
                 if latents.ordinal[latent]:
@@ -274,5 +267,5 @@ def _redraw(latent, beta, omega, cuts, u, given, problem, state, work, rng):
                 else:
                     low = given.bound[i]
                 m = mean[i - first]
-                state.y[k, i] = m + s * truncated_normal((low - m) / s, (high - m) / s, rng)
+                state.y[k, i] = m + s[g] * truncated_normal((low - m) / s[g], (high - m) / s[g], rng)
                 state.residual[k, i] = state.y[k, i] - fixed[i - first]

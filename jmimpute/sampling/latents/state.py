@@ -15,6 +15,7 @@ from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
 
 CHUNK = 1024  # rows whose intermediate results stay in cache
+NOWHERE = 1e10  # bound of the half-line of a missing latent: its probability is 1, with derivative 0
 
 
 class Problem(NamedTuple):
@@ -83,7 +84,7 @@ class Given(NamedTuple):
     u_rest, v : ndarray, shapes (d - d_k, J), (d_k, J)
         The other random effects; and v with u_k = Lambda'u_rest + T v.
     bound, sign : ndarray, shape (N,)
-        Half-line of the latent of each row (binary and nominal), see `score_half_lines`.
+        Half-line of the latent of each row (binary and nominal), see `score_half_lines`; the whole line if it is missing.
     """
 
     columns: np.ndarray
@@ -278,3 +279,5 @@ def half_lines(slot, within, block, bound, sign):
             bound[i], sign[i] = 0.0, 1.0
         elif slot[i] >= 0:
             bound[i], sign[i] = block[slot[i], i], 1.0
+        else:
+            bound[i], sign[i] = NOWHERE, 1.0

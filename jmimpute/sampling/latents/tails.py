@@ -77,7 +77,7 @@ def exp_minus(y):
 
 
 @kernel
-def score_half_lines(mean, bound, sign, s, info, scale, exponent):
+def score_half_lines(mean, bound, sign, inverse, info, scale, exponent, pull):
     """Probabilities Phi(t), t = sign (bound - mean) / s, that latents lie in their half-lines, and derivatives.
 
     Parameters
@@ -86,38 +86,42 @@ def score_half_lines(mean, bound, sign, s, info, scale, exponent):
         Overwritten by d log Phi / d mean.
     bound, sign : ndarray, shape (n,)
         The half-line ends at `bound`, and lies below it where the sign is 1, above it where it is -1.
-    s : float
-        Standard deviation.
+    inverse : ndarray, shape (n,)
+        1 / s.
     info : ndarray, shape (n,)
         Receives -d^2 log Phi / d mean^2.
     scale, exponent : ndarray, shape (n,)
         Receive the parts of log Phi = log(scale) + exponent.
-
-    Returns
-    -------
-    float
-        d log prod Phi / ds.
+    pull : ndarray, shape (n,)
+        Receives d log Phi / d log s.
     """
-    inverse = 1.0 / s
-    d_s = 0.0
+    # Several short loops: with more arrays in one, the compiler gives up on vector instructions, since they might overlap.
     for i in range(mean.shape[0]):
-        t = sign[i] * (bound[i] - mean[i]) * inverse
-        half = half_erfcx(abs(t) * INVERSE_ROOT_2)
-        y = 0.5 * t * t
-        e = exp_minus(y)
-        inside = t > 0.0
-        probability = 1.0 - half * e
-        ratio = DENSITY_AT_0 * (e / probability if inside else 1.0 / half)
-        scale[i] = probability if inside else half
-        exponent[i] = 0.0 if inside else -y
-        mean[i] = -sign[i] * ratio * inverse
-        info[i] = max(ratio * (ratio + t), 0.0) * inverse * inverse
-        d_s -= ratio * t
-    return d_s * inverse
+        pull[i] = sign[i] * (bound[i] - mean[i]) * inverse[i]
+    _score(pull, mean, scale, exponent)
+    for i in range(mean.shape[0]):
+        info[i] = max(mean[i] * (mean[i] + pull[i]), 0.0) * inverse[i] * inverse[i]
+    for i in range(mean.shape[0]):
+        pull[i] *= -mean[i]
+        mean[i] *= -sign[i] * inverse[i]
 
 
 @kernel
-def score_intervals(mean, rank, cuts, s, info, scale, exponent, d_cuts):
+def _score(t, ratio, scale, exponent):
+    """Normal density over distribution function at t, and the parts of log Phi(t)."""
+    for i in range(t.shape[0]):
+        half = half_erfcx(abs(t[i]) * INVERSE_ROOT_2)
+        y = 0.5 * t[i] * t[i]
+        e = exp_minus(y)
+        inside = t[i] > 0.0
+        probability = 1.0 - half * e
+        scale[i] = probability if inside else half
+        exponent[i] = 0.0 if inside else -y
+        ratio[i] = DENSITY_AT_0 * (e / probability if inside else 1.0 / half)
+
+
+@kernel
+def score_intervals(mean, rank, cuts, inverse, info, scale, exponent, pull, d_cuts):
     """Probabilities that latents lie between the cut points of their categories, and derivatives.
 
     Parameters
@@ -125,33 +129,28 @@ def score_intervals(mean, rank, cuts, s, info, scale, exponent, d_cuts):
     mean : ndarray, shape (n,)
         Overwritten by the derivative of the log probability.
     rank : ndarray of int, shape (n,)
-        Category h, whose interval is (cuts[h], cuts[h + 1]).
+        Category h, whose interval is (cuts[h], cuts[h + 1]); -1 if it is missing, with probability 1.
     cuts : ndarray, shape (n_levels + 1,)
         Minus infinity first, infinity last.
-    s, info, scale, exponent
+    inverse, info, scale, exponent, pull
         As for `score_half_lines`.
     d_cuts : ndarray, shape (n_levels + 1,)
         The derivative with respect to the cut points is added to it.
-
-    Returns
-    -------
-    float
-        Derivative with respect to s.
     """
-    inverse = 1.0 / s
-    d_s = 0.0
     for i in range(mean.shape[0]):
         h = rank[i]
-        a, b = (cuts[h] - mean[i]) * inverse, (cuts[h + 1] - mean[i]) * inverse
+        if h < 0:
+            mean[i], info[i], scale[i], exponent[i], pull[i] = 0.0, 0.0, 1.0, 0.0, 0.0
+            continue
+        a, b = (cuts[h] - mean[i]) * inverse[i], (cuts[h + 1] - mean[i]) * inverse[i]
         scale[i], exponent[i], ratio_a, ratio_b = interval(a, b)
         pull_a = a * ratio_a if ratio_a > 0.0 else 0.0  # not infinity times zero
         pull_b = b * ratio_b if ratio_b > 0.0 else 0.0
-        mean[i] = (ratio_a - ratio_b) * inverse
-        info[i] = max((ratio_b - ratio_a) ** 2 + pull_b - pull_a, 0.0) * inverse * inverse
-        d_cuts[h] -= ratio_a * inverse
-        d_cuts[h + 1] += ratio_b * inverse
-        d_s += pull_a - pull_b
-    return d_s * inverse
+        mean[i] = (ratio_a - ratio_b) * inverse[i]
+        info[i] = max((ratio_b - ratio_a) ** 2 + pull_b - pull_a, 0.0) * inverse[i] * inverse[i]
+        d_cuts[h] -= ratio_a * inverse[i]
+        d_cuts[h + 1] += ratio_b * inverse[i]
+        pull[i] = pull_a - pull_b
 
 
 @kernel

@@ -8,11 +8,11 @@ import numpy as np
 from jmimpute.compilation import kernel
 from jmimpute.graph.small_matrices import cholesky_in_place, inverse_triangle
 from jmimpute.sampling.latents.conditional import (
-    add_effects,
-    add_mean,
-    conditional_slopes,
+    add_fixed,
+    add_regression,
     effects_of,
     level_2_prior,
+    regressions,
     unpack_latent,
 )
 from jmimpute.sampling.latents.state import CHUNK, Problem
@@ -130,22 +130,18 @@ def add_information(latent, phi, given, problem, state, work, u, total):
     beta, omega, slopes, root, cuts = unpack_latent(latent, phi, given, problem.latents)
     effects_of(slopes, root, given, u)
     k = problem.latents.coordinate[latent]
-    w = np.empty(omega.shape[0])
+    w, s = regressions(k, omega, given, problem)
     d_mean, d_a, d_b = np.empty(phi.shape[0]), np.empty(phi.shape[0]), np.empty(phi.shape[0])
     ordinal = problem.latents.ordinal[latent]
     for g in range(problem.target.stats.observed.shape[0]):
         if not problem.target.stats.observed[g, k]:
             continue
-        s_squared = conditional_slopes(given.inverse[g], omega, w)
-        if not s_squared > 0.0:
-            return
-        s = math.sqrt(s_squared)
         for first in range(problem.rows.starts[g], problem.rows.starts[g + 1], CHUNK):
             end = min(first + CHUNK, problem.rows.starts[g + 1])
             mean = work[0, : end - first]
             mean[:] = 0.0
-            add_mean(first, beta, w, given, problem, state, mean)
-            add_effects(first, u, given, problem, mean)
+            add_fixed(first, beta, u, given, problem, mean)
+            add_regression(first, w, problem, state, mean)
             for i in range(first, end):
                 if ordinal:
                     h = problem.rows.slot[problem.latents.variable[latent], i]
@@ -154,11 +150,11 @@ def add_information(latent, phi, given, problem, state, work, u, total):
                     h, low, high = 0, -np.inf, given.bound[i]
                 else:
                     h, low, high = 0, given.bound[i], np.inf
-                a, b = (low - mean[i - first]) / s, (high - mean[i - first]) / s
+                a, b = (low - mean[i - first]) / s[g], (high - mean[i - first]) / s[g]
                 _, _, ratio_a, ratio_b = interval(a, b)
                 _slope_of_mean(i, g, root, given, problem, state, d_mean)
-                _slope_of_bound(a, s, w, h, d_mean, cuts, given, ratio_a > 0.0, d_a)
-                _slope_of_bound(b, s, w, h + 1, d_mean, cuts, given, ratio_b > 0.0, d_b)
+                _slope_of_bound(a, s[g], w[g], h, d_mean, cuts, given, ratio_a > 0.0, d_a)
+                _slope_of_bound(b, s[g], w[g], h + 1, d_mean, cuts, given, ratio_b > 0.0, d_b)
                 a, b = a if ratio_a > 0.0 else 0.0, b if ratio_b > 0.0 else 0.0
                 _add_weighted(ratio_a * (ratio_a - a), -ratio_a * ratio_b, ratio_b * (ratio_b + b), d_a, d_b, total)
     _add_prior_information(latent, phi, given, problem, total)

@@ -1,12 +1,13 @@
 """The density of one latent response's parameters, against the definition of the model, row by row."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from jmimpute.sampling.latents.conditional import log_density_latent, n_parameters, pack_latent
+from jmimpute.sampling.latents.conditional import effects_of, log_density_latent, n_parameters, pack_latent, unpack_latent
 from jmimpute.sampling.latents.moves import _store
-from jmimpute.sampling.latents.conditional import effects_of, unpack_latent
 from jmimpute.sampling.latents.state import CHUNK, State, look_around
 from tests.sampling.latents.problems import FORMULAS, PRIORS, random_state, specification
 from tests.sampling.test_coordinates import log_prior
@@ -106,13 +107,17 @@ def parameters_of(spec, latent, state, k):
     return np.concatenate([state.beta[layout.beta_mask[:, k], k], state.omega_e[k, partners], level_2, cuts])
 
 
+def density_at(latent, given, problem, state, work, u, phi):
+    return log_density_latent(latent, phi, given, problem, state, work, u, np.empty(len(phi)))
+
+
 @pytest.mark.parametrize("priors", PRIORS)
 @pytest.mark.parametrize("kind", FORMULAS)
 def test_density_and_gradient(kind, priors):
     spec = specification(kind, priors)
     problem, state = random_state(spec)
     rng = np.random.default_rng(5)
-    work = np.empty((4, CHUNK))
+    work = np.empty((6, CHUNK))
     for latent, k in enumerate(problem.latents.coordinate):
         given = look_around(latent, problem, state)
         n = n_parameters(latent, given, problem.latents)
@@ -120,21 +125,24 @@ def test_density_and_gradient(kind, priors):
         pack_latent(latent, given, problem, state, start)
         u, gradient = np.empty(given.v.shape), np.empty(n)
 
-        def density(phi):
-            return log_density_latent(latent, phi, given, problem, state, work, u, np.empty(n))
+        density = partial(density_at, latent, given, problem, state, work, u)
 
         ours, definition = [], []
         for _ in range(3):
             phi = start + 0.05 * rng.normal(size=n)
             ours.append(log_density_latent(latent, phi, given, problem, state, work, u, gradient))
             shifts = 1e-5 * np.eye(n)
-            points = [(moved(latent, phi + h, given, problem, state), moved(latent, phi - h, given, problem, state)) for h in shifts]
-            jacobian = [
-                (parameters_of(spec, latent, a, k) - parameters_of(spec, latent, b, k)) / 2e-5 for a, b in points
+            points = [
+                (moved(latent, phi + h, given, problem, state), moved(latent, phi - h, given, problem, state)) for h in shifts
             ]
+            jacobian = [(parameters_of(spec, latent, a, k) - parameters_of(spec, latent, b, k)) / 2e-5 for a, b in points]
             here = moved(latent, phi, given, problem, state)
             own = layout_own = spec.layout.effect_response == k
-            root = np.linalg.cholesky(np.linalg.inv(np.linalg.inv(here.omega_u)[np.ix_(own, own)])) if layout_own.any() else np.eye(0)
+            root = (
+                np.linalg.cholesky(np.linalg.inv(np.linalg.inv(here.omega_u)[np.ix_(own, own)]))
+                if layout_own.any()
+                else np.eye(0)
+            )
             definition.append(
                 by_definition(spec, problem, here, k)
                 + np.linalg.slogdet(np.array(jacobian))[1]
