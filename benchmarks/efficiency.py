@@ -101,12 +101,12 @@ def ours(case: Case, data: pd.DataFrame, draws: int, seed: int) -> tuple[list[np
     cpu_fit : float
         Seconds of `fit`, another run of the same.
     """
-    from jmimpute.fit import _compiled
+    from jmimpute.sampling.sample import COMPILED, sample
 
     settings = Settings(draws, cores=1, progressbar=False)
     model = jm.JointModel(case.formula, data, priors=jm.priors.jomo())
     started = time.process_time()
-    posterior, _ = _compiled(model, settings, seed)
+    posterior = sample(model.specification, model.statistics, settings, COMPILED, seed, [])["posterior"]
     cpu = time.process_time() - started
     model = jm.JointModel(case.formula, data, priors=jm.priors.jomo())
     started = time.process_time()

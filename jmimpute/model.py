@@ -37,8 +37,9 @@ class JointModel:
         response its own covariates and random effects. Without a grouping term the model has a single level.
     data : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         One row a unit. Covariates and the cluster column must be complete.
-    families : mapping of str to str, optional
-        Family of a response; ``"gaussian"`` for all if not given.
+    families : mapping of str to str or Family, optional
+        ``"gaussian"``, ``"binary"``, ``"nominal"``, ``"ordinal"`` or one made by `jm.families`, for a response. If not
+        given, truth values are binary, categoricals nominal or, if ordered, ordinal, and numbers gaussian.
     priors : Priors or mapping, optional
         ``jm.priors.default()`` if not given, ``jm.priors.jomo()``, or a dict such as ``{"Omega_u": jm.priors.lkj(eta=4)}``.
     latent_bounds : tuple of float, optional

@@ -10,7 +10,7 @@ from jmimpute.errors import (
     InterruptedWarning,
     SamplingError,
 )
-from jmimpute.sampling import chains
+from jmimpute.sampling import threads
 from tests.test_bad_input import FORMULA, pupils
 
 # Sampling
@@ -38,7 +38,7 @@ def test_settings_that_make_no_run(options, message):
 def test_an_interrupted_run_keeps_its_draws(n_chains, cores, monkeypatch):
     """Ctrl-C arrives when running chains should be well beyond their warm-up, and long before the end; others wait."""
     draws, tune = 400_000, 200
-    real = chains.progress
+    real = threads.progress
 
     class Interrupting:
         def __init__(self, *_):
@@ -55,7 +55,7 @@ def test_an_interrupted_run_keeps_its_draws(n_chains, cores, monkeypatch):
             if done > 2 * (tune + 500):
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(chains, "progress", Interrupting)
+    monkeypatch.setattr(threads, "progress", Interrupting)
     with pytest.warns(InterruptedWarning, match="Sampling was interrupted.*Look at fit.diagnostics") as caught:
         fit = jm.JointModel(FORMULA, pupils()).fit(draws, tune, n_chains, cores=cores, random_seed=1)
     sizes = fit.posterior.sizes
@@ -73,7 +73,7 @@ def test_a_run_interrupted_too_early_is_an_error(monkeypatch):
         monkeypatch.undo()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(chains, "wait", interrupted)
+    monkeypatch.setattr(threads, "wait", interrupted)
     message = "interrupted after 0 of 50 draws a chain.*fewer than 10 are not kept. Run it again"
     with pytest.raises(SamplingError, match=message):
         jm.JointModel(FORMULA, pupils()).fit(50, 200_000, 2, progressbar=False)

@@ -230,10 +230,3 @@ def _check(model: Model, specification: Specification) -> None:
     d = len(model.scale_u)
     if d and specification.n_clusters + model.df_u <= d - 1:
         raise SamplingError(f"Omega_u with {d} random effects needs an inverse-Wishart prior with more degrees of freedom.")
-    for v, variable in enumerate(specification.layout.variables):
-        last = len(variable.levels) - 1
-        if variable.n_cutpoints and np.isinf(model.cut_sd) and not np.any(model.slot[:, v] == last):
-            raise SamplingError(
-                f"The highest category of {variable.name!r}, {variable.levels[last]!r}, is never observed, and a flat prior "
-                "leaves its cut point improper: use jm.priors.normal() for cutpoints."
-            )

@@ -80,7 +80,7 @@ def ranks(formulas, priors, rng):
     stats = statistics(specification)
     goal = target.build(specification, stats)
     drawn = chains.draw(goal, laplace.whiten(goal), SETTINGS, np.random.SeedSequence(int(rng.integers(2**32))).spawn(3))
-    posterior = to_posterior([chain for chain, _ in drawn], goal, specification)
+    posterior = to_posterior([chain.draws for chain, _ in drawn], goal, specification)
     found = {}
     truth = posterior.isel(chain=[0], draw=[0]).copy(deep=True)
     for name, value in data.truth.items():
