@@ -1,26 +1,33 @@
 # One chain of jomo, two-level model with a common covariance and random intercepts.
-# Arguments: data file, output file, seed, iterations, cluster column, responses (a,b), covariates (a,b or -).
-# Writes the free elements of beta, Omega_e and Omega_u of every iteration as doubles, iterations fastest, in the order of
-# jmimpute (for two responses); prints the CPU seconds of the sampling call.
+# Arguments: data file, output file, seed, iterations, cluster column, continuous responses (a,b), categorical responses
+# (a,b or -), covariates (a,b or -).
+# Writes the elements of beta and of the triangles of Omega_e and Omega_u of every iteration as doubles, iterations fastest, in
+# the order of jmimpute; prints the CPU seconds of the sampling call.
 arguments <- commandArgs(trailingOnly = TRUE)
 names_in <- function(text) if (text == "-") character(0) else strsplit(text, ",")[[1]]
 
 data <- read.csv(arguments[1])
-responses <- names_in(arguments[6])
-fixed <- data.frame(cons = rep(1, nrow(data)), data[, names_in(arguments[7]), drop = FALSE])
-random <- data.frame(cons = rep(1, nrow(data)))
 iterations <- as.integer(arguments[4])
+continuous <- data[, names_in(arguments[6]), drop = FALSE]
+categorical <- data[, names_in(arguments[7]), drop = FALSE]
+categorical[] <- lapply(categorical, factor)
+fixed <- data.frame(cons = rep(1, nrow(data)), data[, names_in(arguments[8]), drop = FALSE])
+random <- data.frame(cons = rep(1, nrow(data)))
 
 library(jomo)
 set.seed(as.integer(arguments[3]))
+common <- list(X = fixed, Z = random, clus = data[[arguments[5]]], nburn = iterations, output = 0)
 started <- proc.time()
-chain <- jomo1rancon.MCMCchain(
-  Y = data[, responses], X = fixed, Z = random, clus = data[[arguments[5]]], nburn = iterations, output = 0
-)
+chain <- if (ncol(categorical) == 0) {
+  do.call(jomo1rancon.MCMCchain, c(list(Y = continuous), common))
+} else {
+  levels <- sapply(categorical, nlevels)
+  do.call(jomo1ranmix.MCMCchain, c(list(Y.con = continuous, Y.cat = categorical, Y.numcat = levels), common))
+}
 used <- proc.time() - started
 
 flat <- function(draws, keep) t(matrix(draws, ncol = iterations))[, keep]
-triangle <- as.vector(lower.tri(diag(length(responses)), diag = TRUE))
+triangle <- as.vector(upper.tri(chain$collectomega[, , 1], diag = TRUE))  # by rows of the lower triangle
 elements <- cbind(
   flat(chain$collectbeta, TRUE), flat(chain$collectomega, triangle), flat(chain$collectcovu, triangle)
 )

@@ -1,4 +1,4 @@
-"""How cost grows with rows: one gradient, and twenty imputations of a million rows.
+"""How cost grows with rows: one gradient, an iteration with categorical responses, and twenty imputations of a million rows.
 
 Run as a script, this file is the process that imputes: ``python benchmarks/scaling.py ROWS``.
 """
@@ -11,18 +11,19 @@ from pathlib import Path
 
 import numba
 import numpy as np
-import pandas as pd
 from measuring import run, show, verdict
+from simulating import CLUSTERS, simulate, simulate_binary
 
 import jmimpute as jm
 from jmimpute.sampling import laplace, target
+from jmimpute.sampling.sample import COMPILED, sample
+from jmimpute.sampling.threads import Settings
 
-CLUSTERS = 100
-MISSING = 0.2
 M = 20
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
 CALLS, REPEATS = 2_000, 5
-TARGET_CPU, TARGET_MB = 15.0, 3_000.0
+LATENT_ROWS, N_LATENT, N_DRAWS = (1_000, 10_000, 100_000), 8, (20, 80)
+TARGET_CPU, TARGET_MB, TARGET_ITERATION = 15.0, 3_000.0, 100.0
 
 
 def measure(rounds: int) -> dict:
@@ -38,32 +39,7 @@ def measure(rounds: int) -> dict:
     dict
         Rows of the printed tables.
     """
-    return {"gradient": _gradients(), "imputation": _imputations(rounds)}
-
-
-def simulate(n_rows: int, n_responses: int) -> tuple[str, pd.DataFrame]:
-    """Draw a table from the model, with cells missing completely at random.
-
-    Parameters
-    ----------
-    n_rows, n_responses : int
-
-    Returns
-    -------
-    formula : str
-    data : pandas.DataFrame
-        Columns `y1`, `y2`, ..., `x` and `cluster`.
-    """
-    rng = np.random.default_rng(1)
-    cluster = np.arange(n_rows) % CLUSTERS
-    x = rng.standard_normal(n_rows)
-    correlated = np.linalg.cholesky(0.3 + 0.7 * np.eye(n_responses)).T
-    effects = 0.5 * rng.standard_normal((CLUSTERS, n_responses)) @ correlated
-    y = rng.standard_normal((n_rows, n_responses)) @ correlated + effects[cluster] + 0.5 * x[:, None]
-    y[rng.random(y.shape) < MISSING] = np.nan
-    responses = [f"y{k + 1}" for k in range(n_responses)]
-    data = pd.DataFrame(y, columns=responses).assign(x=x, cluster=cluster)
-    return f"{' + '.join(responses)} ~ x + (1 | cluster)", data
+    return {"gradient": _gradients(), "iteration": _iterations(), "imputation": _imputations(rounds)}
 
 
 def _gradients() -> list[dict]:
@@ -92,6 +68,30 @@ def _timed(theta: np.ndarray, goal: target.Target, gradient: np.ndarray) -> floa
 def _repeat(theta, goal, gradient, times):
     for _ in range(times):
         target.log_density(theta, goal, gradient)
+
+
+def _iterations() -> list[dict]:
+    """CPU time of an iteration with binary responses by number of rows: the difference between a long and a short run."""
+    rows = []
+    for n_rows in LATENT_ROWS:
+        formula, data = simulate_binary(n_rows, N_LATENT)
+        families = dict.fromkeys(data.columns[:N_LATENT], "binary")
+        model = jm.JointModel(formula, data, families=families)
+        short, long = (_sampling(model, n) for n in N_DRAWS)
+        cost = (long - short) / (N_DRAWS[1] - N_DRAWS[0])
+        rows.append({"rows": f"{n_rows:,}", "patterns": len(model.statistics.observed), "milliseconds": cost * 1e3})
+    show(f"One iteration, {N_LATENT} binary responses, {CLUSTERS} clusters: CPU time", rows)
+    verdict(f"milliseconds at {rows[-1]['rows']} rows", rows[-1]["milliseconds"], TARGET_ITERATION, at_least=False)
+    print()
+    return rows
+
+
+def _sampling(model: jm.JointModel, n_draws: int) -> float:
+    """CPU seconds of one chain with little warm-up."""
+    settings = Settings(n_draws, 20, 1, 1, progressbar=False)
+    started = time.process_time()
+    sample(model.specification, model.statistics, settings, COMPILED, 1, [])
+    return time.process_time() - started
 
 
 def _imputations(rounds: int) -> list[dict]:

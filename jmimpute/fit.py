@@ -39,7 +39,7 @@ class Fit:
     model : JointModel
     tree : xarray.DataTree
         Groups `posterior` and `sample_stats`, as ArviZ expects them; with categorical responses `latents`, the latent normals
-        of some draws, and `state`, where the chains stand.
+        of some draws, and, of the compiled sampler, `state`, where the chains stand.
     seed : int
         Entropy from which chains and imputations draw their streams of random numbers.
     settings : dict
@@ -146,7 +146,7 @@ class Fit:
         ------
         SamplingError
             If the chains left no state to go on from: those of models without categorical responses, which are sampled anew
-            in a moment.
+            in a moment, and those of the samplers "pymc" and "gibbs".
         """
         from jmimpute.sampling.sample import STATE, go_on, joined
 
@@ -255,8 +255,7 @@ def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | 
     else:
         from jmimpute.sampling import pymc_samplers
 
-        posterior, sample_stats = pymc_samplers.sample(model.collapsed, specification.layout, settings, chosen, seed)
-        groups = {"posterior": posterior, "sample_stats": sample_stats}
+        groups = pymc_samplers.sample(model, settings, chosen, seed, keep)
     provenance = {"sampler": sampler, **asdict(settings)} | ({"keep_latents": keep_latents} if LATENTS in groups else {})
     return _judged(Fit(model, as_tree(groups), seed, provenance))
 

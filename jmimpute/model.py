@@ -98,12 +98,12 @@ class JointModel:
 
         Returns
         -------
-        graphviz.Source
-            Rendering it needs the program ``dot``.
+        graphviz.Digraph
+            Of the Python package graphviz; rendering it also needs the program ``dot``.
         """
-        import pymc as pm
+        from jmimpute.graph.picture import picture
 
-        return pm.model_to_graphviz(self.pymc)
+        return picture(self.pymc)
 
     def prior_predictive(self, draws: int = 500, random_seed: int | None = None) -> xr.DataTree:
         """Draw parameters and complete responses from the prior.
@@ -116,7 +116,9 @@ class JointModel:
         Returns
         -------
         xarray.DataTree
-            Group `prior` with parameters and ``y`` (row, response) on the original scale.
+            Group `prior` with parameters and ``y`` (row, response) on the original scale, rows as in the table. For each
+            categorical response ``y`` has its latent normals, and ``category_NAME`` (row) the levels that they stand for, or
+            the positions of these if they are of several types.
 
         Raises
         ------
@@ -151,8 +153,9 @@ class JointModel:
         sampler : {"auto", "compiled", "nutpie", "pymc", "gibbs"}
             ``"compiled"`` is NUTS compiled together with the likelihood or, with categorical responses, collapsed moves
             of one latent normal after the other; ``"auto"`` takes it, since it finishes first for every model of this
-            package. ``"pymc"`` and ``"nutpie"`` (continuous responses only) sample `collapsed`. ``"gibbs"`` is a plain
-            blocked Gibbs sampler, for comparison; it needs inverse-Wishart or flat priors.
+            package. ``"pymc"`` and ``"nutpie"`` sample `collapsed`; with categorical responses ``"pymc"`` samples `pymc` by
+            the moves of ``"compiled"``, and ``"nutpie"`` nothing. ``"gibbs"`` is a plain blocked Gibbs sampler, for
+            comparison; it needs inverse-Wishart or flat priors.
         cores : int, optional
             Chains that run at a time; all cores if not given. The draws do not depend on it.
         random_seed : int, optional

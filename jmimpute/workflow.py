@@ -126,18 +126,20 @@ def run(
     model = JointModel(case.model.formulas, categorised(data, families), families=families, priors=case.priors())
     say(f"{case.title}\n\n{model}\n")
     sampling = case.sampling
+    m = case.imputation.m if m is None else m
     fit = model.fit(
         sampling.draws,
         sampling.tune,
         sampling.chains,
         target_accept=sampling.target_accept,
         random_seed=seed,
+        keep_latents=m,
         progressbar=progressbar,
     )
     say(f"{fit.diagnostics()}\n")
     fit.save(out / "fit")
     fit.summary().to_csv(out / "posterior_summary.csv")
-    imputations = fit.impute(case.imputation.m if m is None else m, progressbar=progressbar)
+    imputations = fit.impute(m, progressbar=progressbar)
     _write_imputations(imputations, out, suffix)
     written = ["fit/", "posterior_summary.csv", "imputations/", f"imputed{suffix}", "imputed.png"]
     if case.analysis is not None:

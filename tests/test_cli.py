@@ -286,8 +286,15 @@ def test_shipped_model_files_are_right(path):
 
 
 @pytest.mark.sampling
-@pytest.mark.parametrize(("name", "data"), [("jsp_continuous", "JSPmiss.csv"), ("exam_continuous", "ExamScores.csv")])
-def test_shipped_models_run_on_their_data(name, data, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "data", "terms"),
+    [
+        ("jsp_continuous", "JSPmiss.csv", ["Intercept", "ravens", "sex"]),
+        ("exam_continuous", "ExamScores.csv", ["Intercept", "standlrt", "sex[girl]"]),
+        ("jsp", "JSPmiss.csv", ["Intercept", "ravens", "sex", "fluent[1]", "fluent[2]"]),
+    ],
+)
+def test_shipped_models_run_on_their_data(name, data, terms, tmp_path):
     source = ROOT.parent / "shared" / "data" / data
     if not source.exists():
         pytest.skip(f"{data} is not at {source.parent}")
@@ -295,8 +302,12 @@ def test_shipped_models_run_on_their_data(name, data, tmp_path):
         read_case(ROOT / "models" / f"{name}.toml"), workflow.read_data(source), tmp_path, m=5, seed=1, progressbar=False
     )
     assert json.loads((tmp_path / "manifest.json").read_text())["converged"]
-    assert len(pd.read_csv(tmp_path / "pooled.csv")) == 3
+    assert pd.read_csv(tmp_path / "pooled.csv")["term"].tolist() == terms
     assert not imputations.complete(5)[list(imputations.columns)].isna().any(axis=None)
+    assert (tmp_path / "imputed.png").stat().st_size > 10_000
+    again = jm.load_fit(tmp_path / "fit").impute(5, progressbar=False)
+    for column in imputations.columns:
+        np.testing.assert_array_equal(again.values(column), imputations.values(column))
 
 
 @pytest.mark.sampling

@@ -55,7 +55,8 @@ class KeptLatents:
         if m > len(self.pairs):
             raise ImputationError(
                 f"{m} imputations need the latent normals of {m} posterior draws; this fit kept those of {len(self.pairs)}. "
-                f"Fit again with keep_latents={m}, or go on with fit.extend(draws, keep_latents={m - len(self.pairs)})."
+                f"Fit again with keep_latents={m} and no fewer draws in all, or go on with "
+                f"fit.extend(draws, keep_latents={m - len(self.pairs)})."
             )
         return self.pairs[:m]
 

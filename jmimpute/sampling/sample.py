@@ -44,10 +44,10 @@ def choose(sampler: str, specification: Specification) -> str:
         return GIBBS if boxed else COMPILED
     if boxed and sampler != GIBBS:
         raise SamplingError("A model with latent_bounds can only be sampled with sampler='gibbs'.")
-    if sampler in (NUTPIE, PYMC) and has_latents:
+    if sampler == NUTPIE and has_latents:
         raise SamplingError(
-            f"sampler={sampler!r} is for continuous responses only: latent normals of categories make the density jump. Use "
-            "sampler='auto'."
+            "sampler='nutpie' is for continuous responses only: latent normals of categories make the density jump. Use "
+            "sampler='auto', or 'pymc', which has a step method for them."
         )
     return sampler
 

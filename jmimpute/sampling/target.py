@@ -49,7 +49,7 @@ def build(specification: Specification, stats: Statistics) -> Target:
         Of its arrays.
     """
     layout, scaling, priors = specification.layout, specification.scaling, specification.priors
-    rows, columns = np.nonzero(layout.beta_mask)
+    rows, columns = (np.ascontiguousarray(index) for index in np.nonzero(layout.beta_mask))
     precision = priors.beta.sd**-2 if isinstance(priors.beta, Normal) else 0.0
     return Target(
         stats,

@@ -50,6 +50,25 @@ def truncated_normal(a, b, rng):
 
 
 @kernel
+def normal_below(b, rng):
+    """Draw a standard normal variable given that it lies below b; as `truncated_normal`, with less to decide."""
+    if math.isnan(b):
+        return np.nan
+    if b > -NEAR:
+        while True:
+            draw = rng.standard_normal()
+            if b < 0.0:
+                draw = -abs(draw)
+            if draw <= b:
+                return draw
+    rate = 0.5 * (math.sqrt(b * b + 4.0) - b)
+    while True:  # see `_upper`
+        step = rng.standard_exponential()
+        if 2.0 * rate * rate * rng.standard_exponential() >= (step - 1.0) * (step - 1.0):
+            return b - step / rate
+
+
+@kernel
 def _upper(a, b, rng):
     """The same for 0 <= a < b."""
     rate = 0.5 * (a + math.sqrt(a * a + 4.0))  # of the best exponential proposal

@@ -61,8 +61,8 @@ def checked_bounds(bounds: Any, layout: Layout) -> tuple[float, float] | None:
         low, high = (float(bound) for bound in bounds)
     except (TypeError, ValueError) as error:
         raise FormulaError(f"latent_bounds must be two numbers such as (-3, 4), not {bounds!r}.") from error
-    if not low < 0 < high:
-        raise FormulaError(f"latent_bounds must lie on both sides of 0, as (-3, 4) does, not {bounds!r}.")
+    if not -np.inf < low < 0 < high < np.inf:
+        raise FormulaError(f"latent_bounds must be finite and on both sides of 0, as (-3, 4) is, not {bounds!r}.")
     if not layout.has_latents:
         raise FormulaError("latent_bounds are given, but no response is categorical. Leave them out.")
     return low, high

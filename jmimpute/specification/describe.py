@@ -5,7 +5,7 @@ import numpy as np
 from jmimpute.errors import some
 from jmimpute.specification.families import BINARY, NOMINAL, ORDINAL, Variable
 from jmimpute.specification.priors import Flat
-from jmimpute.specification.propriety import unsupported
+from jmimpute.specification.propriety import unidentified
 from jmimpute.specification.specify import Specification
 from jmimpute.specification.variables import MANY, shown
 from jmimpute.table.missing import Missing, classify
@@ -30,7 +30,8 @@ def describe(specification: Specification) -> str:
     blocks = [
         f"Joint model of {len(layout.variables)} response(s), {size}",
         _block("Level 1", _level_1(specification)),
-        _block("Categories", [f"{v.name} ({v.family}): {_rule(v)}" for v in layout.variables if v.is_latent]),
+        _block("Categories", [*(f"{v.name} ({v.family}): {_rule(v)}" for v in layout.variables if v.is_latent),
+                              *_box(specification)]),
         _block("Level 2", [f"u[{specification.clusters.name}] ~ Normal(0, Omega_u), {layout.n_effects} x {layout.n_effects}: "
                            + some(layout.effects, 20)]) if layout.n_effects else "",
         _block("Priors", _priors(specification)),
@@ -61,7 +62,9 @@ def notes(specification: Specification, missing: Missing) -> list[str]:
             found += _notes_on_categories(variable, np.bincount(codes + 1, minlength=len(variable.levels) + 1)[1:])
         else:
             found += _notes_on_numbers(variable, specification.y[:, variable.first])
-    found += [f"{problem}. The result rests on the prior of beta." for problem in unsupported(specification, free=True)]
+    found += [f"{problem}. The result rests on the prior of beta." for problem in unidentified(specification)]
+    support = "the prior of beta" if specification.latent_bounds is None else "latent_bounds"
+    found += [f"{separation}. The result rests on {support}." for separation in specification.separations]
     n_clusters, d = specification.n_clusters, specification.layout.n_effects
     if d and n_clusters < FEW * d:
         found.append(
@@ -142,6 +145,14 @@ def _rule(variable: Variable) -> str:
     own = [level for k, level in enumerate(levels) if k != variable.reference]
     largest = ", ".join(f"{level} by {label}" for level, label in zip(own, variable.coordinates, strict=True))
     return f"that of the largest latent, {largest}, or {reference} where none is positive"
+
+
+def _box(specification: Specification) -> list[str]:
+    """The restriction of latents that jomo has."""
+    if specification.latent_bounds is None:
+        return []
+    low, high = specification.latent_bounds
+    return [f"latents of observed categories are kept between {low:g} and {high:g}, which biases results (latent_bounds)"]
 
 
 def _priors(specification: Specification) -> list[str]:

@@ -26,7 +26,7 @@ def check_posterior(specification: "Specification") -> None:
     """
     priors = specification.priors
     if isinstance(priors.beta, Flat):
-        found = unsupported(specification, free=isinstance(priors.cutpoints, Flat))
+        found = unidentified(specification) or _unbounded(specification)
         if found:
             raise PriorError(
                 f"{found[0]}. With a flat prior of beta the posterior is then improper: give it a prior such as "
@@ -36,21 +36,28 @@ def check_posterior(specification: "Specification") -> None:
         _check_rows(specification)
 
 
-def unsupported(specification: "Specification", free: bool) -> list[str]:
-    """Coefficients that the data leave undetermined, as texts.
+def _unbounded(specification: "Specification") -> list[str]:
+    """Separated responses, as texts, if their latent normals are free to go to infinity with the coefficients.
+
+    In a box they are not. Given everything else, the density of a response of n rows, q of which have covariates of full
+    rank, integrates over the other n - q latents to 1, and then over the coefficients to a constant that depends on the
+    covariates alone; what is left is the volume of the box in q dimensions. So the latents multiply the posterior of the
+    other parameters by no more than a constant. Cut points lie between latents, and hence in the box as well.
+    """
+    if specification.latent_bounds is not None:
+        return []
+    if isinstance(specification.priors.cutpoints, Flat):
+        return list(map(str, specification.separations))
+    return list(map(str, separations(specification.layout, specification.categories, specification.x, free=False)))
+
+
+def unidentified(specification: "Specification") -> list[str]:
+    """Covariates that are collinear in the rows where a response is observed, though not in all rows; as texts.
 
     Parameters
     ----------
     specification : Specification
-    free : bool
-        Whether cut points are undetermined as well, by prior.
     """
-    separated = separations(specification.layout, specification.categories, specification.x, free)
-    return [*_unidentified(specification), *map(str, separated)]
-
-
-def _unidentified(specification: "Specification") -> list[str]:
-    """Covariates that are collinear in the rows where a response is observed, though not in all rows."""
     found = []
     layout = specification.layout
     for variable in layout.variables:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from jmimpute.errors import some
 from jmimpute.names import INTERCEPT
@@ -118,19 +119,43 @@ def separations(layout: Layout, categories: np.ndarray, x: np.ndarray, free: boo
     for variable, codes in zip(layout.variables, categories.T, strict=True):
         if variable.is_latent:
             used = np.flatnonzero(layout.beta_mask[:, variable.first])
-            seen = codes >= 0
+            kept = _distinct(codes, x[:, used])
             names = [layout.covariates[k] for k in used]
-            found.append(_separation(variable, codes[seen], x[np.ix_(seen, used)], names, free))
+            found.append(_separation(variable, codes[kept], x[np.ix_(kept, used)], names, free))
     return [separation for separation in found if separation is not None]
+
+
+def _distinct(codes: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Rows that are observed, and the first of their kind: others repeat its inequalities."""
+    seen = np.flatnonzero(codes >= 0)
+    repeated = pd.DataFrame(np.column_stack([codes[seen], x[seen]])).duplicated().to_numpy()
+    return seen[~repeated]
+
+
+def _extremes(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rows with the smallest and the largest value in each category.
+
+    Inequalities are linear in a covariate, so that those of the rows between hold, and strictly, only with those of these.
+    """
+    order = np.lexsort((values, codes))
+    last = np.append(np.diff(codes[order]) != 0, True)
+    first = np.append(True, last[:-1])
+    return order[first | last]
+
+
+def _separates(variable: Variable, codes: np.ndarray, x: np.ndarray, constant: list[int], column: int, free: bool) -> bool:
+    """Whether one covariate separates the categories alone."""
+    rows = _extremes(codes, x[:, column])
+    return _is_open(_bounds(variable, codes[rows], x[np.ix_(rows, [*constant, column])], free))
 
 
 def _separation(variable: Variable, codes: np.ndarray, x: np.ndarray, names: list[str], free: bool) -> Separation | None:
     """The separation of one response, of which all rows are observed."""
-    if not _is_open(_bounds(variable, codes, x, free)):
-        return None
     constant = [k for k, name in enumerate(names) if name == INTERCEPT]
     others = [k for k, name in enumerate(names) if name != INTERCEPT]
-    alone = [k for k in others if _is_open(_bounds(variable, codes, x[:, [*constant, k]], free))]
+    alone = [k for k in others if _separates(variable, codes, x, constant, k, free)]
+    if not alone and not _is_open(_bounds(variable, codes, x, free)):
+        return None
     certain = tuple(level for k, level in enumerate(variable.levels) if _is_certain(np.equal(codes, k), x))
     levels = certain if len(certain) < len(variable.levels) else ()
     return Separation(variable.name, tuple(names[k] for k in alone or others), not alone, levels)
@@ -178,6 +203,11 @@ def _is_open(bounds: _Bounds, counted: np.ndarray | None = None) -> bool:
         violated = np.flatnonzero((slacks < -TOLERANCE) & ~used)
         if not violated.size:
             return bool(slacks[counted].max() > TOLERANCE)
-        worst = violated[np.argsort(slacks[violated])[: JOINING * bounds.size]]
+        worst = violated[_smallest(slacks[violated], JOINING * bounds.size)]
         used[worst] = True
         gradients = np.vstack([gradients, bounds.gradients(worst)])
+
+
+def _smallest(values: np.ndarray, n: int) -> np.ndarray:
+    """Positions of the n smallest values, in no order."""
+    return np.argpartition(values, n)[:n] if n < len(values) else np.arange(len(values))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from jmimpute.specification.families import Family, Variable
 from jmimpute.specification.formula import Formula, parse
 from jmimpute.specification.layout import Layout, lay_out
 from jmimpute.specification.propriety import check_posterior
+from jmimpute.specification.separation import Separation, separations
 from jmimpute.specification.variables import coordinates, encode, resolve
 from jmimpute.table import clusters as cluster_codes
 from jmimpute.table import order, patterns
@@ -65,6 +67,11 @@ class Specification:
     def n_clusters(self) -> int:
         """Clusters, J; 0 for a single-level model."""
         return len(self.clusters.labels)
+
+    @cached_property
+    def separations(self) -> list[Separation]:
+        """Responses whose categories covariates tell apart without error, cut points being free to move."""
+        return separations(self.layout, self.categories, self.x, free=True)
 
 
 def specify(

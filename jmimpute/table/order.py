@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 
 def canonical(frame: pd.DataFrame, codes: np.ndarray, columns: Sequence[str]) -> np.ndarray:
@@ -39,5 +40,11 @@ def _content(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _hashable(series: pd.Series) -> pd.Series:
-    """Write cells that pandas cannot hash (lists, mixed objects) as text."""
+    """Write objects as what a file gives back, so that a loaded table has the same order; as text if no file can hold them."""
+    if series.dtype != object:
+        return series
+    try:
+        series = pa.array(series, from_pandas=True).to_pandas().set_axis(series.index)
+    except (pa.ArrowException, TypeError, ValueError):
+        return series.map(repr)
     return series.map(repr) if series.dtype == object else series

@@ -1,9 +1,12 @@
 """The generative graph with categorical responses against the model written out with NumPy and SciPy."""
 
+import shutil
 from types import SimpleNamespace
 
+import graphviz
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from scipy.stats import multivariate_normal, norm
@@ -327,7 +330,31 @@ def test_categorical_responses_have_no_collapsed_graph():
         _ = model("single level").collapsed
 
 
-def test_graph_can_be_drawn():
-    source = str(model("slopes").plot_graph())
-    for name in ("Omega_e_standardised", "cutpoints_grade", "region", "y_unobserved"):
-        assert name in source
+@pytest.mark.parametrize("kind", FORMULAS)
+@pytest.mark.parametrize("priors", ["inverse-Wishart", "flat"])
+def test_graph_can_be_drawn_whatever_the_priors(kind, priors):
+    """Flat priors cannot be drawn from, which is how PyMC finds shapes."""
+    joint = model(kind, priors_of(priors, kind))
+    source = str(joint.plot_graph())
+    layout = joint.specification.layout
+    assert f"covariate ({len(layout.covariates)})" in source
+    assert ("region" in source) == layout.has_latents
+    assert f'"{len(joint.specification.y)} x {len(layout.responses)}"' in source, "the plate of y"
+    for variable in joint.pymc.unobserved_RVs:
+        assert f"{variable.name} [" in source
+    assert "Flat" in source
+
+
+def test_graph_is_that_of_pymc():
+    joint = model("slopes", priors_of("LKJ", "slopes"))
+    assert sorted(str(joint.plot_graph()).splitlines()) == sorted(str(pm.model_to_graphviz(joint.pymc)).splitlines())
+
+
+def test_graph_needs_the_program_only_when_rendered(monkeypatch, tmp_path):
+    graph = model("nominal", {"beta": jm.priors.flat()}).plot_graph()
+    if shutil.which("dot"):
+        assert b"<svg" in graph.pipe(format="svg")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "y_unobserved" in str(model("nominal").plot_graph())
+    with pytest.raises(graphviz.ExecutableNotFound):
+        graph.pipe(format="svg")

@@ -8,7 +8,7 @@ from scipy.special import log_ndtr
 from scipy.stats import kstest
 
 from jmimpute.compilation import kernel
-from jmimpute.sampling.truncated import truncated_normal
+from jmimpute.sampling.truncated import normal_below, truncated_normal
 
 INF = math.inf
 REGIONS = [
@@ -28,9 +28,21 @@ def fill(a, b, rng, out):
         out[i] = truncated_normal(a, b, rng)
 
 
+@kernel
+def fill_below(b, rng, out):
+    for i in range(len(out)):
+        out[i] = normal_below(b, rng)
+
+
 def draws(a, b, n=N_DRAWS):
     out = np.empty(n)
     fill(a, b, np.random.default_rng(7), out)
+    return out
+
+
+def draws_below(b):
+    out = np.empty(N_DRAWS)
+    fill_below(b, np.random.default_rng(8), out)
     return out
 
 
@@ -43,7 +55,21 @@ def survival(x, a, b):
 @pytest.mark.sampling
 @pytest.mark.parametrize(("a", "b"), REGIONS)
 def test_draws_have_the_distribution(a, b):
-    x = draws(a, b)
+    check(draws(a, b), a, b)
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize("b", [INF, 3.0, 0.5, 0.0, -0.2, -0.49, -0.5, -0.6, -2.0, -8.0, -30.0, -1e6])
+def test_draws_below_a_bound_have_the_distribution(b):
+    check(draws_below(b), -INF, b)
+
+
+@pytest.mark.sampling
+def test_no_bound_ends_too():
+    assert np.isnan(draws_below(math.nan)).all()
+
+
+def check(x, a, b):
     assert x.min() >= a and x.max() <= b
     if b <= 0:
         x, a, b = -x, -b, -a

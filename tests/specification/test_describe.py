@@ -157,6 +157,16 @@ def test_exact_text_of_categories():
     )
 
 
+def test_bounds_of_latents_are_told():
+    formula = "y + passed ~ 1 + (1 | school)"
+    bounded = str(jm.JointModel(formula, categories(), latent_bounds=(-3, 4.5))).splitlines()
+    free = str(jm.JointModel(formula, categories())).splitlines()
+    line = "  latents of observed categories are kept between -3 and 4.5, which biases results (latent_bounds)"
+    assert bounded[bounded.index(line) - 1].startswith("  passed (binary)")
+    bounded.remove(line)
+    assert bounded == free
+
+
 def test_cut_points_are_told_only_when_there_are_any():
     assert "cut points" not in str(jm.JointModel("kind + passed ~ 1", categories()))
     assert "cut points: flat" in str(jm.JointModel("grade ~ 1", categories(), priors={"cutpoints": jm.priors.flat()}))

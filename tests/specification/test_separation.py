@@ -7,6 +7,7 @@ from scipy.optimize import linprog
 
 import jmimpute as jm
 from jmimpute.errors import PriorError
+from jmimpute.specification import specify
 from jmimpute.specification.families import BINARY, NOMINAL, ORDINAL, Variable
 from jmimpute.specification.layout import lay_out
 from jmimpute.specification.separation import separations
@@ -73,6 +74,34 @@ def test_found_if_and_only_if_there_is_a_direction(family, free):
         assert (find(family, codes, x, free) is not None) == answers[-1]
     share = 0.15 if free or family != ORDINAL else 0.01
     assert share < np.mean(answers) < 0.9
+
+
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("family", [BINARY, NOMINAL, ORDINAL])
+def test_covariates_that_separate_alone(family, free):
+    """With one covariate, only its smallest and largest value in each category matter."""
+    rng = np.random.default_rng(8)
+    n_named = 0
+    for _ in range(40):
+        n, k = int(rng.integers(6, 20)), 2 if family == BINARY else 3
+        x = np.round(rng.normal(size=(n, 2)), 1)
+        noise = rng.choice([0.0, 0.3]) * rng.normal(size=n)
+        codes = np.argsort(np.argsort(x[:, int(rng.integers(2))] + noise)) * k // n
+        alone = tuple(name for name, column in zip(NAMES[1:], x.T, strict=True) if by_definition(family, codes, column, free))
+        found = find(family, codes, x, free)
+        assert not alone or (found.covariates, found.combined) == (alone, False)
+        assert alone or found is None or found.combined
+        n_named += bool(alone)
+    assert 2 < n_named < 38 or (family == ORDINAL and not free)
+
+
+def test_repeated_rows_change_nothing():
+    rng = np.random.default_rng(4)
+    x = np.round(rng.normal(size=(25, 2)), 1)
+    codes = np.argmax(np.column_stack([np.zeros(25), x @ rng.normal(size=(2, 2))]), axis=1)
+    again = np.concatenate([np.arange(25), rng.integers(0, 25, 500)])
+    assert find(NOMINAL, codes, x) == find(NOMINAL, codes[again], x[again])
+    assert find(NOMINAL, codes, x).combined
 
 
 def test_a_category_that_a_dummy_tells():
@@ -157,8 +186,8 @@ def table():
     return frame
 
 
-def model(formula="y + kind ~ arm + x", priors=None, frame=None):
-    return jm.JointModel(formula, table() if frame is None else frame, families={"kind": "nominal"}, priors=priors)
+def model(formula="y + kind ~ arm + x", priors=None, frame=None, **options):
+    return jm.JointModel(formula, table() if frame is None else frame, families={"kind": "nominal"}, priors=priors, **options)
 
 
 def test_a_flat_prior_of_coefficients_is_refused():
@@ -172,6 +201,26 @@ def test_a_flat_prior_of_coefficients_is_refused():
 
 def test_a_normal_prior_is_worth_a_note():
     assert "arm[old] separates 'u' from the other categories of 'kind' perfectly. The result rests on the prior" in str(model())
+
+
+def test_bounded_latents_make_the_posterior_proper():
+    """Coefficients cannot go on where latents cannot; they can where nothing depends on them."""
+    for priors in (FLAT, jm.priors.jomo()):
+        bounded = model(priors=priors, latent_bounds=(-3, 4))
+        assert "separates 'u' from the other categories of 'kind' perfectly. The result rests on latent_bounds." in str(bounded)
+    frame = table()
+    frame["arm"] = frame["arm"].where(frame["kind"].isna(), "new")
+    with pytest.raises(PriorError, match=r"arm\[old\] is constant or collinear.*'kind'.*improper"):
+        model("kind ~ arm + x", FLAT, frame, latent_bounds=(-3, 4))
+
+
+def test_separation_is_looked_for_once(monkeypatch):
+    """It takes long with many rows, and a model may be printed often."""
+    calls = []
+    monkeypatch.setattr(specify, "separations", lambda *given, **options: calls.append(1) or separations(*given, **options))
+    overlapping = model("y + kind ~ x", jm.priors.jomo())
+    assert str(overlapping) == str(overlapping)
+    assert len(calls) == 1
 
 
 def test_overlapping_categories_are_neither():

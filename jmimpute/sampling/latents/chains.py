@@ -188,7 +188,7 @@ class _Chain:
         n_draws, n = self.settings.draws, len(self.tuning.whitening)
         slot = np.full(n_draws, -1, dtype=np.int64)
         slot[kept] = np.arange(len(kept))
-        self.warm = warm
+        self.warm, self.n_draws = warm, 0
         self.record = Record(
             np.empty((n_draws, n)),
             np.empty((n_draws, len(self.state.cutpoints))),
@@ -210,7 +210,8 @@ class _Chain:
             if learning:
                 self._run(learning, True, True, progress, stop)
             self._run(self.settings.tune - before - learning, True, False, progress, stop)
-        return self._run(self.settings.draws, False, False, progress, stop)
+        self.n_draws = self._run(self.settings.draws, False, False, progress, stop)
+        return self.n_draws
 
     def _run(self, n: int, adapt: bool, learning: bool, progress: np.ndarray, stop: np.ndarray) -> int:
         return run(
@@ -220,8 +221,11 @@ class _Chain:
 
     def snapshot(self) -> Snapshot:
         """Where the chain stands."""
-        theta = np.empty(len(self.tuning.whitening))
-        pack(self.state.beta, self.state.omega_e, self.state.omega_u, self.problem.target, theta)
+        if self.n_draws:
+            theta = self.record.theta[self.n_draws - 1].copy()  # to the last bit, which packing parameters would not be
+        else:
+            theta = np.empty(len(self.tuning.whitening))
+            pack(self.state.beta, self.state.omega_e, self.state.omega_u, self.problem.target, theta)
         latents = self.state.y[self.cells.coordinate, self.cells.place]
         rng: Any = self.rng.bit_generator.state
         return Snapshot(latents, theta, self.state.cutpoints.copy(), self.state.u.copy(), self.tuning, rng)

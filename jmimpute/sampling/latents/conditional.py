@@ -19,7 +19,7 @@ import numpy as np
 from jmimpute.compilation import kernel
 from jmimpute.graph.small_matrices import add_matmul, inverse_triangle
 from jmimpute.sampling.latents.rows import axpy, dot
-from jmimpute.sampling.latents.state import CHUNK, add_effect, split_effects
+from jmimpute.sampling.latents.state import add_effect, split_effects
 from jmimpute.sampling.latents.tails import score_half_lines, score_intervals, sum_logs
 
 
@@ -170,7 +170,7 @@ def score_rows(latent, first, end, beta, u, cuts, w, s, given, problem, state, w
     """Score rows from `first` up to `end`.
 
     The beginnings of the rows of `work`, shape (6, CHUNK), receive d log P / d mean, -d^2 log P / d mean^2, the two parts of
-    log P = log(scale) + exponent, and d log P / d log s (see `score_half_lines`). Where the latent is missing P is 1.
+    log P = log(scale) + exponent, and d log P / d log s (see `score_half_lines`). The latent is observed in all of them.
     """
     n = end - first  # slices of single rows are contiguous, which the loops over them need to be fast
     mean, info, scale = work[0, :n], work[1, :n], work[2, :n]
@@ -220,9 +220,9 @@ def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
     d_u, d_cuts = np.zeros(u.shape), np.zeros(cuts.shape[0])
     w, s = regressions(k, omega, given, problem)
     d_w, d_s = np.zeros(w.shape), np.zeros(s.shape[0])
-    n_rows = given.bound.shape[0]
-    for first in range(0, n_rows, CHUNK):
-        end = min(first + CHUNK, n_rows)
+    latents = problem.latents
+    for span in range(latents.span_start[latent], latents.span_start[latent + 1]):
+        first, end = latents.spans[span]
         score_rows(latent, first, end, beta, u, cuts, w, s, given, problem, state, work, d_cuts)
         value += sum_logs(work[2, : end - first]) + np.sum(work[3, : end - first])
         _collect(first, end, k, work, given, problem, state, gradient, d_w, d_s, d_u)
@@ -254,12 +254,11 @@ def _collect(first, end, k, work, given, problem, state, gradient, d_w, d_s, d_u
         low, high = max(starts[g], first), min(starts[g + 1], end)
         if low >= end:
             break
-        if observed[g, k]:
-            own = slice(low - first, high - first)
-            d_s[g] += np.sum(pull[own])
-            for a in range(d_w.shape[1]):
-                if a != k and observed[g, a]:
-                    d_w[g, a] += dot(state.residual[a, low:high], d_mean[own])
+        own = slice(low - first, high - first)
+        d_s[g] += np.sum(pull[own])
+        for a in range(d_w.shape[1]):
+            if a != k and observed[g, a]:
+                d_w[g, a] += dot(state.residual[a, low:high], d_mean[own])
 
 
 @kernel

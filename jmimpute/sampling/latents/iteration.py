@@ -14,9 +14,9 @@ import numpy as np
 from jmimpute.compilation import kernel, part
 from jmimpute.graph.effects import draw_effects
 from jmimpute.sampling.latents.conditional import n_parameters
-from jmimpute.sampling.latents.moves import LARGEST_ERROR, move_latent
-from jmimpute.sampling.latents.rows import refresh_statistics
-from jmimpute.sampling.latents.state import CHUNK, look_around, settle
+from jmimpute.sampling.latents.moves import LARGEST_ERROR, move_latent, probability
+from jmimpute.sampling.latents.rows import CHUNK, refresh_statistics
+from jmimpute.sampling.latents.state import look_around, settle
 from jmimpute.sampling.latents.tuning import JITTER, LEAPS, TARGET_LATENT, adapt_step, learn_metric
 from jmimpute.sampling.target import log_density, pack, parameters
 
@@ -163,7 +163,7 @@ def _move_theta(target, tuning, theta, rng):
     if math.log(rng.random()) < log_ratio:
         theta[:] = trial
         start = density
-    return start, min(1.0, math.exp(log_ratio)), not log_ratio > -LARGEST_ERROR
+    return start, probability(log_ratio), not log_ratio > -LARGEST_ERROR
 
 
 @kernel

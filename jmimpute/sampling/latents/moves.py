@@ -17,9 +17,10 @@ from jmimpute.sampling.latents.conditional import (
     score_rows,
     unpack_latent,
 )
-from jmimpute.sampling.latents.state import CHUNK, bordered, look_around
+from jmimpute.sampling.latents.rows import CHUNK
+from jmimpute.sampling.latents.state import bordered, look_around
 from jmimpute.sampling.latents.tuning import JITTER, LEAPS, add_information
-from jmimpute.sampling.truncated import truncated_normal
+from jmimpute.sampling.truncated import normal_below, truncated_normal
 
 LARGEST_ERROR = 1000.0  # of the energy, beyond which a trajectory counts as divergent
 
@@ -54,7 +55,8 @@ def move_latent(latent, problem, state, tuning, learning, work, rng):
     pack_latent(latent, given, problem, state, phi)
     u = np.empty(given.v.shape)
     if learning:
-        add_information(latent, phi, given, problem, state, work, u, tuning.information[latent, :n, :n])
+        turn = tuning.n_summed[latent]
+        add_information(latent, phi, given, problem, state, work, u, turn, tuning.information[latent, :n, :n])
         tuning.n_summed[latent] += 1
     step = math.exp(tuning.log_steps[latent]) * (1.0 + JITTER * (2.0 * rng.random() - 1.0))
     acceptance, diverging = _trajectory(
@@ -100,7 +102,13 @@ def _trajectory(latent, phi, whitening, step, given, problem, state, work, u, rn
     log_ratio = density - start + kinetic
     if math.log(rng.random()) < log_ratio:
         phi[:] = trial
-    return min(1.0, math.exp(log_ratio)), not log_ratio > -LARGEST_ERROR
+    return probability(log_ratio), not log_ratio > -LARGEST_ERROR
+
+
+@kernel
+def probability(log_ratio):
+    """Acceptance probability; 0 if there is no ratio, as after a trajectory that has left the floating-point numbers."""
+    return math.exp(min(log_ratio, 0.0)) if not math.isnan(log_ratio) else 0.0
 
 
 @part
@@ -128,7 +136,7 @@ def _move_effects(latent, beta, omega, slopes, root, cuts, given, problem, state
     for j in range(n_clusters):
         log_ratio = there[0][j] - here[0][j] + _log_prior(proposed, center, precision, j) - _log_prior(u, center, precision, j)
         log_ratio += _propose(proposed, center, precision, there, j, u, rng, False) - log_forward[j]
-        total += min(1.0, math.exp(log_ratio))
+        total += probability(log_ratio)
         if math.log(rng.random()) < log_ratio:
             u[:, j] = proposed[:, j]
     return total / n_clusters
@@ -142,9 +150,9 @@ def _score_clusters(latent, beta, omega, cuts, u, given, problem, state, work):
     product = np.ones(n_clusters)
     d_cuts = np.zeros(cuts.shape[0])
     w, s = regressions(problem.latents.coordinate[latent], omega, given, problem)
-    n_rows = given.bound.shape[0]
-    for first in range(0, n_rows, CHUNK):
-        end = min(first + CHUNK, n_rows)
+    latents = problem.latents
+    for span in range(latents.span_start[latent], latents.span_start[latent + 1]):
+        first, end = latents.spans[span]
         score_rows(latent, first, end, beta, u, cuts, w, s, given, problem, state, work, d_cuts)
         d_mean, weight = work[0, : end - first], work[1, : end - first]
         scale, exponent = work[2, : end - first], work[3, : end - first]
@@ -257,15 +265,16 @@ def _redraw(latent, beta, omega, cuts, u, given, problem, state, work, rng):
             add_fixed(first, beta, u, given, problem, fixed)
             mean[:] = fixed
             add_regression(first, w, problem, state, mean)
-            for i in range(first, end):
-                low, high = -np.inf, np.inf
-                if latents.ordinal[latent]:
-                    h = rows.slot[latents.variable[latent], i]
-                    low, high = cuts[h], cuts[h + 1]
-                elif given.sign[i] > 0.0:
-                    high = given.bound[i]
-                else:
-                    low = given.bound[i]
-                m = mean[i - first]
-                state.y[k, i] = m + s[g] * truncated_normal((low - m) / s[g], (high - m) / s[g], rng)
-                state.residual[k, i] = state.y[k, i] - fixed[i - first]
+            drawn = state.y[k, first:end]
+            if latents.ordinal[latent]:
+                rank = rows.slot[latents.variable[latent], first:end]
+                for i in range(drawn.shape[0]):
+                    low, high = (cuts[rank[i]] - mean[i]) / s[g], (cuts[rank[i] + 1] - mean[i]) / s[g]
+                    drawn[i] = mean[i] + s[g] * truncated_normal(low, high, rng)
+            else:
+                bound, sign = given.bound[first:end], given.sign[first:end]
+                for i in range(drawn.shape[0]):
+                    drawn[i] = mean[i] + s[g] * sign[i] * normal_below(sign[i] * (bound[i] - mean[i]) / s[g], rng)
+            residual = state.residual[k, first:end]
+            for i in range(drawn.shape[0]):
+                residual[i] = drawn[i] - fixed[i]

@@ -1,5 +1,6 @@
 """The rows as the sampler of latent normals walks over them: sorted by pattern, one coordinate after the other in memory."""
 
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ from jmimpute.compilation import kernel
 from jmimpute.specification.families import ORDINAL
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
+
+CHUNK = 1024  # rows whose intermediate results stay in cache
 
 
 class Rows(NamedTuple):
@@ -52,6 +55,10 @@ class Latents(NamedTuple):
         First free cut point of the variable among all.
     n_cuts : ndarray of int, shape (L,)
         Free cut points.
+    span_start : ndarray of int, shape (L + 1,)
+        First of the spans of each latent.
+    spans : ndarray of int, shape (S, 2)
+        Rows in which the latent is observed: first and behind last, at most `CHUNK` apart.
     """
 
     coordinate: np.ndarray
@@ -61,6 +68,8 @@ class Latents(NamedTuple):
     ordinal: np.ndarray
     cut_start: np.ndarray
     n_cuts: np.ndarray
+    span_start: np.ndarray
+    spans: np.ndarray
 
 
 def collect_rows(specification: Specification) -> Rows:
@@ -95,12 +104,15 @@ def collect_rows(specification: Specification) -> Rows:
     )
 
 
-def collect_latents(specification: Specification) -> Latents:
+def collect_latents(specification: Specification, starts: np.ndarray, observed: np.ndarray) -> Latents:
     """List the latent coordinates of a specification.
 
     Parameters
     ----------
     specification : Specification
+    starts : ndarray of int, shape (G + 1,)
+        Of the rows.
+    observed : ndarray of bool, shape (G, p)
     """
     entries = []
     cut_start = 0
@@ -110,8 +122,19 @@ def collect_latents(specification: Specification) -> Latents:
             ordinal = variable.family == ORDINAL
             entries.append((variable.first + k, v, variable.first, variable.width, ordinal, cut_start, variable.n_cutpoints))
         cut_start += variable.n_cutpoints
-    columns = np.array(entries, dtype=np.int64).reshape(-1, 7).T
-    return Latents(*columns[:4], columns[4].astype(bool), *columns[5:])
+    columns = np.ascontiguousarray(np.array(entries, dtype=np.int64).reshape(-1, 7).T)
+    spans = [_spans(starts, observed[:, k]) for k in columns[0]]
+    span_start = np.cumsum([0, *map(len, spans)])
+    return Latents(
+        *columns[:4], columns[4].astype(bool), *columns[5:], span_start, np.array(list(chain(*spans)), dtype=np.int64)
+    )
+
+
+def _spans(starts: np.ndarray, observed: np.ndarray) -> list[tuple[int, int]]:
+    """Rows of the patterns that are observed, in pieces; neighbouring patterns together."""
+    edges = np.flatnonzero(np.diff(observed.astype(int), prepend=0, append=0))
+    runs = starts[edges].reshape(-1, 2).tolist()
+    return [(first, min(first + CHUNK, end)) for begin, end in runs for first in range(begin, end, CHUNK)]
 
 
 def active_cells(specification: Specification) -> tuple[np.ndarray, np.ndarray]:
@@ -149,7 +172,7 @@ def refresh_statistics(latents, rows, y, stats):
             for c in range(rows.x.shape[0]):
                 stats.xy[g, c, k] = dot(rows.x[c, first:end], own)
             for a in range(y.shape[0]):
-                if stats.observed[g, a]:
+                if stats.observed[g, a] and not (a > k and _holds(latents.coordinate, a)):  # else its own turn will come
                     stats.yy[g, a, k] = dot(y[a, first:end], own)
                     stats.yy[g, k, a] = stats.yy[g, a, k]
             if n_clusters > 0:
@@ -160,6 +183,14 @@ def refresh_statistics(latents, rows, y, stats):
                     z = rows.z[c, first:end]
                     for i in range(own.shape[0]):
                         total[cluster[i]] += z[i] * own[i]
+
+
+@kernel
+def _holds(values, value):
+    for other in values:  # noqa: SIM110 (compiled)
+        if other == value:
+            return True
+    return False
 
 
 def copied(stats: Statistics) -> Statistics:

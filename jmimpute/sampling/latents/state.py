@@ -8,14 +8,11 @@ from jmimpute.compilation import kernel
 from jmimpute.graph.likelihood import observed_precision
 from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
 from jmimpute.sampling import target as targets
-from jmimpute.sampling.latents.rows import Latents, Rows, axpy, collect_latents, collect_rows, copied
+from jmimpute.sampling.latents.rows import CHUNK, Latents, Rows, axpy, collect_latents, collect_rows, copied
 from jmimpute.sampling.target import Target
 from jmimpute.specification.priors import Normal
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
-
-CHUNK = 1024  # rows whose intermediate results stay in cache
-NOWHERE = 1e10  # bound of the half-line of a missing latent: its probability is 1, with derivative 0
 
 
 class Problem(NamedTuple):
@@ -84,7 +81,7 @@ class Given(NamedTuple):
     u_rest, v : ndarray, shapes (d - d_k, J), (d_k, J)
         The other random effects; and v with u_k = Lambda'u_rest + T v.
     bound, sign : ndarray, shape (N,)
-        Half-line of the latent of each row (binary and nominal), see `score_half_lines`; the whole line if it is missing.
+        Half-line of the latent of each row (binary and nominal) whose category is observed, see `score_half_lines`.
     """
 
     columns: np.ndarray
@@ -103,11 +100,12 @@ class Given(NamedTuple):
 def build_problem(specification: Specification, stats: Statistics) -> Problem:
     """Collect the arrays of a specification; the statistics are copied."""
     target = targets.build(specification, copied(stats))
+    rows = collect_rows(specification)
     back = np.argsort(target.prior_e.order)
     prior = specification.priors.cutpoints
     return Problem(
-        collect_rows(specification),
-        collect_latents(specification),
+        rows,
+        collect_latents(specification, rows.starts, target.stats.observed),
         target,
         np.ascontiguousarray(target.prior_e.scale[np.ix_(back, back)]),
         prior.sd**-2 if isinstance(prior, Normal) else 0.0,
@@ -279,5 +277,3 @@ def half_lines(slot, within, block, bound, sign):
             bound[i], sign[i] = 0.0, 1.0
         elif slot[i] >= 0:
             bound[i], sign[i] = block[slot[i], i], 1.0
-        else:
-            bound[i], sign[i] = NOWHERE, 1.0

@@ -25,7 +25,7 @@ def to_latents(kept: list[tuple[int, int]], values: np.ndarray, specification: S
     ----------
     kept : list of (chain, draw)
     values : ndarray of float32, shape (n_kept, n_cells)
-        In the order of `active_cells`.
+        In the order of `active_cells`; of any shape if nothing was kept.
     specification : Specification
 
     Returns
@@ -39,7 +39,7 @@ def to_latents(kept: list[tuple[int, int]], values: np.ndarray, specification: S
     pairs = np.array(kept, dtype=np.int64).reshape(-1, 2)
     return xr.Dataset(
         {
-            LATENT: ((KEPT, CELL), values),
+            LATENT: ((KEPT, CELL), values.reshape(len(pairs), len(row))),
             names.CHAIN: (KEPT, pairs[:, 0]),
             names.DRAW: (KEPT, pairs[:, 1]),
             names.ROW: (CELL, specification.order[row]),

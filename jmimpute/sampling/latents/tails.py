@@ -129,7 +129,7 @@ def score_intervals(mean, rank, cuts, inverse, info, scale, exponent, pull, d_cu
     mean : ndarray, shape (n,)
         Overwritten by the derivative of the log probability.
     rank : ndarray of int, shape (n,)
-        Category h, whose interval is (cuts[h], cuts[h + 1]); -1 if it is missing, with probability 1.
+        Category h, whose interval is (cuts[h], cuts[h + 1]).
     cuts : ndarray, shape (n_levels + 1,)
         Minus infinity first, infinity last.
     inverse, info, scale, exponent, pull
@@ -139,9 +139,6 @@ def score_intervals(mean, rank, cuts, inverse, info, scale, exponent, pull, d_cu
     """
     for i in range(mean.shape[0]):
         h = rank[i]
-        if h < 0:
-            mean[i], info[i], scale[i], exponent[i], pull[i] = 0.0, 0.0, 1.0, 0.0, 0.0
-            continue
         a, b = (cuts[h] - mean[i]) * inverse[i], (cuts[h + 1] - mean[i]) * inverse[i]
         scale[i], exponent[i], ratio_a, ratio_b = interval(a, b)
         pull_a = a * ratio_a if ratio_a > 0.0 else 0.0  # not infinity times zero

@@ -15,13 +15,15 @@ from jmimpute.sampling.latents.conditional import (
     regressions,
     unpack_latent,
 )
-from jmimpute.sampling.latents.state import CHUNK, Problem
+from jmimpute.sampling.latents.rows import CHUNK
+from jmimpute.sampling.latents.state import Problem
 from jmimpute.sampling.latents.tails import interval
 
 LEAPS = 4  # leapfrog steps of a trajectory
 LONGEST_STEP = 0.6  # whitened: 4 steps of 0.6 are a good third of a period, beyond which a trajectory turns back
 TARGET_LATENT = 0.85
 JITTER = 0.2
+INFORMATIVE_ROWS = 4000  # of which information is gathered at a time
 
 
 class Tuning(NamedTuple):
@@ -121,11 +123,12 @@ def learn_metric(tuning, latent, n):
 
 
 @kernel
-def add_information(latent, phi, given, problem, state, work, u, total):
+def add_information(latent, phi, given, problem, state, work, u, turn, total):
     """Add minus the expected-like second derivative of the log density of phi: Gauss-Newton for the rows.
 
     For a row with a = (c_low - m) / s, b = (c_high - m) / s and D = Phi(b) - Phi(a), minus the second derivative of log D
-    with respect to (a, b) is positive semidefinite; J'(.)J, with J the derivatives of a and b, is what is added.
+    with respect to (a, b) is positive semidefinite; J'(.)J, with J the derivatives of a and b, is what is added. Of many rows
+    every n-th stands for n, others each time.
     """
     beta, omega, slopes, root, cuts = unpack_latent(latent, phi, given, problem.latents)
     effects_of(slopes, root, given, u)
@@ -133,6 +136,8 @@ def add_information(latent, phi, given, problem, state, work, u, total):
     w, s = regressions(k, omega, given, problem)
     d_mean, d_a, d_b = np.empty(phi.shape[0]), np.empty(phi.shape[0]), np.empty(phi.shape[0])
     ordinal = problem.latents.ordinal[latent]
+    every = 1 + given.bound.shape[0] // INFORMATIVE_ROWS
+    offset = turn % every
     for g in range(problem.target.stats.observed.shape[0]):
         if not problem.target.stats.observed[g, k]:
             continue
@@ -142,7 +147,7 @@ def add_information(latent, phi, given, problem, state, work, u, total):
             mean[:] = 0.0
             add_fixed(first, beta, u, given, problem, mean)
             add_regression(first, w, problem, state, mean)
-            for i in range(first, end):
+            for i in range(first + (offset - first) % every, end, every):
                 if ordinal:
                     h = problem.rows.slot[problem.latents.variable[latent], i]
                     low, high = cuts[h], cuts[h + 1]
@@ -156,7 +161,8 @@ def add_information(latent, phi, given, problem, state, work, u, total):
                 _slope_of_bound(a, s[g], w[g], h, d_mean, cuts, given, ratio_a > 0.0, d_a)
                 _slope_of_bound(b, s[g], w[g], h + 1, d_mean, cuts, given, ratio_b > 0.0, d_b)
                 a, b = a if ratio_a > 0.0 else 0.0, b if ratio_b > 0.0 else 0.0
-                _add_weighted(ratio_a * (ratio_a - a), -ratio_a * ratio_b, ratio_b * (ratio_b + b), d_a, d_b, total)
+                weights = every * ratio_a * (ratio_a - a), -every * ratio_a * ratio_b, every * ratio_b * (ratio_b + b)
+                _add_weighted(weights, d_a, d_b, total)
     _add_prior_information(latent, phi, given, problem, total)
 
 
@@ -203,7 +209,8 @@ def _slope_of_bound(t, s, w, index, d_mean, cuts, given, counts, out):
 
 
 @kernel
-def _add_weighted(weight_a, weight_ab, weight_b, d_a, d_b, total):
+def _add_weighted(weights, d_a, d_b, total):
+    weight_a, weight_ab, weight_b = weights
     for c in range(d_a.shape[0]):
         left = weight_a * d_a[c] + weight_ab * d_b[c]
         right = weight_ab * d_a[c] + weight_b * d_b[c]

@@ -16,6 +16,7 @@ MODELS = (
     "jsp_a2_two_level_common",
     "jsp_a3_two_level_slope",
     "jsp_a4_two_level_mixed_corrected",
+    "jsp_a4_two_level_mixed_as_shipped",
 )
 
 NAMES = {"beta": "beta", "omega_e": "Omega_e", "omega_u": "Omega_u"}
@@ -26,6 +27,8 @@ STARTS = (
 KNOWN_PROBLEMS = {
     "jsp_a4_two_level_mixed_corrected": "Made by a private build of jomo 2.7-4 without its box for latents, and with the "
     "Hastings correction that it lacks. Omega_e has a flat prior on its free elements.",
+    "jsp_a4_two_level_mixed_as_shipped": "jomo 2.7-4 draws latents of observed categories inside (-3, 4) only, which is no "
+    "part of the model. Omega_e has a flat prior on its free elements.",
     "jsp_a3_two_level_slope": "The chains mix slowly in the covariances of the slopes (effective sample sizes from 460). Made "
     "again, they give larger Monte Carlo errors of the means than the recorded ones, by ArviZ and by batch means: up to 1.8 "
     "times for Omega_u. Names of Omega_u follow jomo's order of storage, not its own dimnames, which are wrong with more than "

@@ -8,7 +8,8 @@ from scipy.stats import multivariate_normal, norm
 
 from jmimpute.sampling.latents.conditional import effects_of, log_density_latent, n_parameters, pack_latent, unpack_latent
 from jmimpute.sampling.latents.moves import _store
-from jmimpute.sampling.latents.state import CHUNK, State, look_around
+from jmimpute.sampling.latents.rows import CHUNK
+from jmimpute.sampling.latents.state import State, look_around
 from tests.sampling.latents.problems import FORMULAS, PRIORS, random_state, specification
 from tests.sampling.test_coordinates import log_prior
 

@@ -5,7 +5,8 @@ import pytest
 
 from jmimpute.sampling.latents import tuning as tunings
 from jmimpute.sampling.latents.moves import move_latent
-from jmimpute.sampling.latents.state import CHUNK, State, settle
+from jmimpute.sampling.latents.rows import CHUNK
+from jmimpute.sampling.latents.state import State, settle
 from jmimpute.sampling.target import dimension
 from tests.sampling.latents.problems import FORMULAS, random_state, specification
 from tests.sampling.latents.test_conditional import interval_of
