@@ -8,8 +8,8 @@ with r_i the residuals of the other observed coordinates a, A_t the inverse of O
 with the latent. The row contributes the probability of the interval its category puts z_i into.
 
 Coordinates phi: beta; the free elements of omega; Lambda (row by row) and the lower triangle of T (row by row, logarithms on
-the diagonal), where u_k = Lambda'u_rest + T v with standard normal v that stay fixed; logarithms of the distances between cut
-points.
+the diagonal), where u_k = Lambda'w_rest + T v with standard normal w_rest and v that stay fixed; logarithms of the distances
+between cut points.
 """
 
 import math
@@ -87,11 +87,11 @@ def unpack_latent(latent, phi, given, latents):
 
 @kernel
 def effects_of(slopes, root, given, out):
-    """Write u_k = Lambda'u_rest + T v, shape (d_k, J)."""
+    """Write u_k = Lambda'w_rest + T v, shape (d_k, J)."""
     out[:] = 0.0
     for e in range(out.shape[0]):
         for r in range(slopes.shape[0]):
-            axpy(slopes[r, e], given.u_rest[r], out[e])
+            axpy(slopes[r, e], given.w_rest[r], out[e])
         for f in range(e + 1):
             axpy(root[e, f], given.v[f], out[e])
 
@@ -279,7 +279,7 @@ def _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cut
     value += level_2_prior(slopes, root, given, problem.target.prior_u, d_slopes, d_root)
     for r in range(n_rest):
         for e in range(n_own):
-            gradient[position] = d_slopes[r, e] + dot(given.u_rest[r], d_u[e])
+            gradient[position] = d_slopes[r, e] + dot(given.w_rest[r], d_u[e])
             position += 1
     for e in range(n_own):
         for f in range(e + 1):
@@ -333,9 +333,9 @@ def _level_1_prior(k, omega, given, problem, d_omega):
 def level_2_prior(slopes, root, given, prior, d_slopes, d_root):
     """Log prior of Omega_u as a function of Lambda and T (logarithms on its diagonal), the rest of it fixed.
 
-    |Omega_u| is proportional to |T|^2, and d Omega_kk = prod_i T_ii^{d_k - i} dT. With Q = S_kk - Lambda'S_rk - S_kr Lambda +
-    Lambda'S_rr Lambda the trace of an inverse-Wishart prior is tr(Q (TT')^-1). Under LKJ the variances count too:
-    p(Omega) is |Corr|^{eta - 1} prod_i sd_i^{-d} times half-normal densities of sd_i.
+    |Omega_u| is proportional to |T|^2, and d Omega_kk = prod_i T_ii^{d_k - i} dT. With P and C the two parts of the whitened
+    scale and Q = S_kk - Lambda'C - C'Lambda + Lambda'P Lambda the trace of an inverse-Wishart prior is tr(Q (TT')^-1). With LKJ
+    the variances count too: p(Omega) is |Corr|^{eta - 1} prod_i sd_i^{-d} times half-normal densities of sd_i.
     """
     n_own, n_rest = root.shape[0], slopes.shape[0]
     dim = n_own + n_rest
@@ -349,18 +349,18 @@ def level_2_prior(slopes, root, given, prior, d_slopes, d_root):
     inverse = inverse_triangle(root)
     precision = np.zeros((n_own, n_own))
     add_matmul(1.0, inverse.T, inverse, precision)
-    pull = np.zeros((n_rest, n_own))  # S_rr Lambda - S_rk
+    pull = np.zeros((n_rest, n_own))  # P Lambda - C
     form = np.zeros((n_own, n_own))
     for e in range(n_own):
         for r in range(n_rest):
-            pull[r, e] = -prior.scale[given.rest[r], given.own[e]]
+            pull[r, e] = -given.scale_cross[r, e]
             for s in range(n_rest):
-                pull[r, e] += prior.scale[given.rest[r], given.rest[s]] * slopes[s, e]
+                pull[r, e] += given.scale_rest[r, s] * slopes[s, e]
     for e in range(n_own):
         for f in range(n_own):
             form[e, f] = prior.scale[given.own[e], given.own[f]]
             for r in range(n_rest):
-                form[e, f] += slopes[r, e] * pull[r, f] - prior.scale[given.rest[r], given.own[e]] * slopes[r, f]
+                form[e, f] += slopes[r, e] * pull[r, f] - given.scale_cross[r, e] * slopes[r, f]
     add_matmul(-1.0, pull, precision, d_slopes)
     half, full = np.zeros((n_own, n_own)), np.zeros((n_own, n_own))
     add_matmul(1.0, precision, form, half)
@@ -377,14 +377,12 @@ def _variances_prior(slopes, root, given, prior, d_slopes, d_root):
     """What an LKJ prior says of the variances of the latent's random effects."""
     n_own, n_rest = root.shape[0], slopes.shape[0]
     value = 0.0
-    pull = np.zeros((n_rest, n_own))
-    add_matmul(1.0, given.omega_rest, slopes, pull)
     for e in range(n_own):
         variance = 0.0
         for f in range(e + 1):
             variance += root[e, f] * root[e, f]
         for r in range(n_rest):
-            variance += slopes[r, e] * pull[r, e]
+            variance += slopes[r, e] * slopes[r, e]
         squared = prior.scale[given.own[e], given.own[e]] ** 2
         power = prior.shape - 1.0 + 0.5 * (n_own + n_rest)
         value -= power * math.log(variance) + 0.5 * variance / squared
@@ -392,5 +390,5 @@ def _variances_prior(slopes, root, given, prior, d_slopes, d_root):
         for f in range(e + 1):
             d_root[e, f] += slope * root[e, f]
         for r in range(n_rest):
-            d_slopes[r, e] += slope * pull[r, e]
+            d_slopes[r, e] += slope * slopes[r, e]
     return value

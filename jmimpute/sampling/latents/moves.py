@@ -126,7 +126,7 @@ def _move_effects(latent, beta, omega, slopes, root, cuts, given, problem, state
     for e in range(n_own):
         for r in range(given.rest.shape[0]):
             for j in range(n_clusters):
-                center[e, j] += slopes[r, e] * given.u_rest[r, j]
+                center[e, j] += slopes[r, e] * given.w_rest[r, j]
     here = _score_clusters(latent, beta, omega, cuts, u, given, problem, state, work)
     proposed, log_forward = np.empty(u.shape), np.empty(n_clusters)
     for j in range(n_clusters):
@@ -234,8 +234,8 @@ def _store(latent, beta, omega, slopes, root, cuts, u, given, problem, state):
             bordered(given.inverse[g], omega, k, state.precision[g])
     n_own, n_rest = root.shape[0], slopes.shape[0]
     cross, within = np.zeros((n_rest, n_own)), np.zeros((n_own, n_own))
-    add_matmul(1.0, given.omega_rest, slopes, cross)
-    add_matmul(1.0, slopes.T, cross, within)
+    add_matmul(1.0, given.root_rest, slopes, cross)
+    add_matmul(1.0, slopes.T, slopes, within)
     add_matmul(1.0, root, root.T, within)
     for e in range(n_own):
         state.u[given.own[e]] = u[e]

@@ -76,10 +76,13 @@ class Given(NamedTuple):
         Inverse of Omega_e over the observed coordinates of each pattern without k, and, last, over all without k.
     known : ndarray, shape (p,)
         Covariances with the other latents of its variable, 0 elsewhere.
-    omega_rest : ndarray, shape (d - d_k, d - d_k)
-        Covariance of the other random effects.
-    u_rest, v : ndarray, shapes (d - d_k, J), (d_k, J)
-        The other random effects; and v with u_k = Lambda'u_rest + T v.
+    root_rest : ndarray, shape (d - d_k, d - d_k)
+        Cholesky factor L of the covariance matrix of the other random effects.
+    w_rest, v : ndarray, shapes (d - d_k, J), (d_k, J)
+        L^-1 times the other random effects; and v with u_k = Lambda'w_rest + T v. However large the other effects are, w_rest
+        has variance 1, and Lambda the same scale.
+    scale_rest, scale_cross : ndarray, shapes (d - d_k, d - d_k), (d - d_k, d_k)
+        L^-1 S_rr L^-T and L^-1 S_rk, with S the scale matrix of the prior of Omega_u.
     bound, sign : ndarray, shape (N,)
         Half-line of the latent of each row (binary and nominal) whose category is observed, see `score_half_lines`.
     """
@@ -90,9 +93,11 @@ class Given(NamedTuple):
     rest: np.ndarray
     inverse: np.ndarray
     known: np.ndarray
-    omega_rest: np.ndarray
-    u_rest: np.ndarray
+    root_rest: np.ndarray
+    w_rest: np.ndarray
     v: np.ndarray
+    scale_rest: np.ndarray
+    scale_cross: np.ndarray
     bound: np.ndarray
     sign: np.ndarray
 
@@ -179,12 +184,17 @@ def look_around(latent, problem, state):
             without(state.precision[g], k, inverse[g])
     own = np.flatnonzero(target.effect_response == k)
     rest = np.flatnonzero(target.effect_response != k)
-    omega_rest, slopes, root = split_effects(state.omega_u, own, rest)
-    u_rest = state.u[rest]
+    root_rest, slopes, root = split_effects(state.omega_u, own, rest)
+    inverse_rest = inverse_triangle(root_rest)
+    w_rest = np.zeros((rest.shape[0], state.u.shape[1]))
+    for r in range(rest.shape[0]):
+        for s in range(r + 1):
+            axpy(inverse_rest[r, s], state.u[rest[s]], w_rest[r])
+    scale_rest, scale_cross = whitened_scale(target.prior_u.scale, own, rest, inverse_rest)
     v = state.u[own]
-    for e in range(own.shape[0]):  # v = T^-1 (u_k - Lambda'u_rest), by substitution
+    for e in range(own.shape[0]):  # v = T^-1 (u_k - Lambda'w_rest), by substitution
         for r in range(rest.shape[0]):
-            axpy(-slopes[r, e], u_rest[r], v[e])
+            axpy(-slopes[r, e], w_rest[r], v[e])
         for f in range(e):
             axpy(-root[e, f], v[f], v[e])
         for j in range(v.shape[1]):
@@ -192,7 +202,25 @@ def look_around(latent, problem, state):
     bound, sign = np.zeros(state.y.shape[1]), np.ones(state.y.shape[1])
     if not latents.ordinal[latent]:
         half_lines(problem.rows.slot[latents.variable[latent]], k - first, state.y[first : first + width], bound, sign)
-    return Given(columns, partners, own, rest, inverse, known, omega_rest, u_rest, v, bound, sign)
+    return Given(
+        columns, partners, own, rest, inverse, known, root_rest, w_rest, v, scale_rest, scale_cross, bound, sign
+    )  # fmt: skip
+
+
+@kernel
+def whitened_scale(scale, own, rest, inverse_rest):
+    """L^-1 S_rr L^-T and L^-1 S_rk, given L^-1."""
+    n_own, n_rest = own.shape[0], rest.shape[0]
+    half, whole, cross = np.zeros((n_rest, n_rest)), np.zeros((n_rest, n_rest)), np.zeros((n_rest, n_own))
+    for r in range(n_rest):
+        for s in range(n_rest):
+            for t in range(r + 1):
+                half[r, s] += inverse_rest[r, t] * scale[rest[t], rest[s]]
+        for e in range(n_own):
+            for t in range(r + 1):
+                cross[r, e] += inverse_rest[r, t] * scale[rest[t], own[e]]
+    add_matmul(1.0, half, inverse_rest.T, whole)
+    return whole, cross
 
 
 @kernel
@@ -225,29 +253,28 @@ def bordered(inverse, omega, k, out):
 
 @kernel
 def split_effects(omega_u, own, rest):
-    """Omega_rr, Lambda = Omega_rr^-1 Omega_rk and T with TT' = Omega_kk - Lambda'Omega_rr Lambda."""
+    """L with LL' = Omega_rr, Lambda = L^-1 Omega_rk and T with TT' = Omega_kk - Lambda'Lambda."""
     n_own, n_rest = own.shape[0], rest.shape[0]
-    omega_rest, cross = np.empty((n_rest, n_rest)), np.empty((n_rest, n_own))
+    root_rest, cross = np.empty((n_rest, n_rest)), np.empty((n_rest, n_own))
     root = np.empty((n_own, n_own))
     for r in range(n_rest):
         for s in range(n_rest):
-            omega_rest[r, s] = omega_u[rest[r], rest[s]]
+            root_rest[r, s] = omega_u[rest[r], rest[s]]
         for e in range(n_own):
             cross[r, e] = omega_u[rest[r], own[e]]
     for e in range(n_own):
         for f in range(n_own):
             root[e, f] = omega_u[own[e], own[f]]
-    chol = omega_rest.copy()
-    cholesky_in_place(chol)
-    inverse = inverse_triangle(chol)
-    half, slopes = np.zeros((n_rest, n_own)), np.zeros((n_rest, n_own))
-    add_matmul(1.0, inverse, cross, half)
-    add_matmul(1.0, inverse.T, half, slopes)
-    add_matmul(-1.0, half.T, half, root)
+    cholesky_in_place(root_rest)
+    for r in range(n_rest):
+        root_rest[r, r + 1 :] = 0.0
+    slopes = np.zeros((n_rest, n_own))
+    add_matmul(1.0, inverse_triangle(root_rest), cross, slopes)
+    add_matmul(-1.0, slopes.T, slopes, root)
     cholesky_in_place(root)
     for e in range(n_own):
         root[e, e + 1 :] = 0.0
-    return omega_rest, slopes, root
+    return root_rest, slopes, root
 
 
 @kernel

@@ -181,7 +181,7 @@ def _slope_of_mean(i, g, root, given, problem, state, out):
     j = problem.rows.cluster[i]
     for r in range(given.rest.shape[0]):
         for e in given.own:
-            out[position] = given.u_rest[r, j] * problem.rows.z[problem.target.effect_column[e], i]
+            out[position] = given.w_rest[r, j] * problem.rows.z[problem.target.effect_column[e], i]
             position += 1
     for e in range(given.own.shape[0]):
         z = problem.rows.z[problem.target.effect_column[given.own[e]], i]
