@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from jmimpute.compilation import kernel
+from jmimpute.compilation import kernel, part
 
 # Where rejection from one proposal begins to cost more than from another; any values give exact draws.
 WIDE = 2.5  # about sqrt(2 pi): around 0, a uniform proposal is accepted more often in a narrower interval
@@ -49,9 +49,12 @@ def truncated_normal(a, b, rng):
             return draw
 
 
-@kernel
+@part
 def normal_below(b, rng):
-    """Draw a standard normal variable given that it lies below b; as `truncated_normal`, with less to decide."""
+    """Draw a standard normal variable given that it lies below b; as `truncated_normal`, with less to decide.
+
+    Part of what calls it: to hand a generator over costs as much as a draw.
+    """
     if math.isnan(b):
         return np.nan
     if b > -NEAR:

@@ -122,8 +122,8 @@ def draw(
     place[problem.rows.position] = np.arange(len(problem.rows.position))
     cells = Cells(row, coordinate, place[row])
     if snapshots is None:
-        pilot = _Pilot(specification, problem, np.random.default_rng(pilot_seed))
-        chains = [_Chain(problem, cells, settings, np.random.default_rng(seed)) for seed in seeds]
+        pilot = Pilot(specification, problem, np.random.default_rng(pilot_seed))
+        chains = [Chain(problem, cells, settings, np.random.default_rng(seed)) for seed in seeds]
         for chain in chains:
             chain.disperse(pilot)
     else:
@@ -134,7 +134,7 @@ def draw(
     return _collect(chains, used, n_draws, keep)
 
 
-class _Pilot:
+class Pilot:
     """A short run that finds a likely region, and metrics for all chains.
 
     Each round puts theta at its mode given the latents (as a stochastic EM algorithm would) and then iterates.
@@ -163,7 +163,7 @@ class _Pilot:
         pack(state.beta, state.omega_e, state.omega_u, problem.target, self.theta)
 
 
-class _Chain:
+class Chain:
     """One chain: warm-up, then draws."""
 
     def __init__(self, problem: Problem, cells: Cells, settings: Settings, rng: np.random.Generator) -> None:
@@ -172,7 +172,7 @@ class _Chain:
         self.cells, self.settings, self.rng = cells, settings, rng
         self.warm = True
 
-    def disperse(self, pilot: _Pilot) -> None:
+    def disperse(self, pilot: Pilot) -> None:
         """Start from a point further out than the posterior is wide."""
         self.state = State(*(array.copy() for array in pilot.state))
         self.tuning = tunings.copied(pilot.tuning)
@@ -206,14 +206,15 @@ class _Chain:
         learning = min(LEARNING_ITERATIONS, self.settings.tune // 4)
         before = self.settings.tune // 3
         if self.warm:
-            self._run(before, True, False, progress, stop)
+            self.iterate(before, True, False, progress, stop)
             if learning:
-                self._run(learning, True, True, progress, stop)
-            self._run(self.settings.tune - before - learning, True, False, progress, stop)
-        self.n_draws = self._run(self.settings.draws, False, False, progress, stop)
+                self.iterate(learning, True, True, progress, stop)
+            self.iterate(self.settings.tune - before - learning, True, False, progress, stop)
+        self.n_draws = self.iterate(self.settings.draws, False, False, progress, stop)
         return self.n_draws
 
-    def _run(self, n: int, adapt: bool, learning: bool, progress: np.ndarray, stop: np.ndarray) -> int:
+    def iterate(self, n: int, adapt: bool, learning: bool, progress: np.ndarray, stop: np.ndarray) -> int:
+        """Make n draws, or n iterations of warm-up; see `jmimpute.sampling.latents.iteration.run`."""
         return run(
             self.problem, self.state, self.tuning, n, 1 if adapt else self.settings.thin, adapt, learning,
             self.settings.target_accept, self.rng, self.record, progress, stop,
@@ -240,11 +241,11 @@ def put(theta: np.ndarray, problem: Problem, state: State, rng: np.random.Genera
     settle(problem, state)
 
 
-def _resumed(specification: Specification, problem: Problem, cells: Cells, settings: Settings, snapshot: Snapshot) -> _Chain:
+def _resumed(specification: Specification, problem: Problem, cells: Cells, settings: Settings, snapshot: Snapshot) -> Chain:
     """A chain that stands where a former one stopped."""
     rng = np.random.default_rng()
     rng.bit_generator.state = snapshot.rng
-    chain = _Chain(problem, cells, settings, rng)
+    chain = Chain(problem, cells, settings, rng)
     chain.state = new_state(problem, specification.n_clusters)
     chain.state.y[cells.coordinate, cells.place] = snapshot.latents
     chain.state.u[:] = snapshot.u
@@ -270,7 +271,7 @@ def _no_record(problem: Problem, theta: np.ndarray, state: State) -> Record:
     )
 
 
-def _collect(chains: list[_Chain], used: list[int], n_draws: int, keep: Sequence[tuple[int, int]]) -> Drawn:
+def _collect(chains: list[Chain], used: list[int], n_draws: int, keep: Sequence[tuple[int, int]]) -> Drawn:
     """Cut the chains to one length and put the kept latents into the order asked for."""
     by_draw = ("theta", "cutpoints", "log_density", "acceptance", "diverging", "slot")
     records = [chains[k].record for k in used]

@@ -18,7 +18,7 @@ from jmimpute.graph.generative import UNOBSERVED
 from jmimpute.graph.parameters import INCREMENTS, STANDARDISED
 from jmimpute.sampling.coordinates import n_coordinates, pack_covariance
 from jmimpute.sampling.latents import tuning as tunings
-from jmimpute.sampling.latents.chains import LEARNING_ITERATIONS, Cells, _Chain, _Pilot, put
+from jmimpute.sampling.latents.chains import LEARNING_ITERATIONS, Cells, Chain, Pilot, put
 from jmimpute.sampling.latents.rows import active_cells
 from jmimpute.sampling.latents.state import Problem, State, build_problem
 from jmimpute.sampling.latents.tuning import Tuning
@@ -197,7 +197,7 @@ class LatentNormalStep(BlockedStep):
         self.stats_dtypes_shapes = {name: (dtype, []) for name, dtype in dtypes.items()}
         self.rng = np.random.default_rng(rng)
         problem = build_problem(specification, stats)
-        self.pilot = _Pilot(specification, problem, self.rng)
+        self.pilot = Pilot(specification, problem, self.rng)
         self.map = PointMap(graph, specification, problem)
         self.settings = Settings(draws=1, thin=thin, target_accept=target_accept)
         self.chain = self._new_chain(self.rng)
@@ -244,15 +244,15 @@ class LatentNormalStep(BlockedStep):
         self.last = self.map.write(problem, state, self.rng)
         return {**point, **self.last}, [self._stats()]
 
-    def _new_chain(self, rng: np.random.Generator) -> _Chain:
-        chain = _Chain(self.pilot.problem, self.map.cells, self.settings, rng)
+    def _new_chain(self, rng: np.random.Generator) -> Chain:
+        chain = Chain(self.pilot.problem, self.map.cells, self.settings, rng)
         chain.disperse(self.pilot)
         return chain
 
     def _run(self, n: int, learning: bool) -> None:
         self.chain.rng, self.chain.tuning = self.rng, self.tuning
         counter, stop = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.bool_)
-        self.chain._run(n, self.tune, learning, counter, stop)
+        self.chain.iterate(n, self.tune, learning, counter, stop)
         self.n_warm += self.tune
 
     def _stats(self) -> dict[str, Any]:

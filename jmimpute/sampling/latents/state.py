@@ -293,6 +293,11 @@ def half_lines(slot, within, block, bound, sign):
         Overwritten.
     """
     width = block.shape[0]
+    if width == 1:  # without a branch, which chance would decide
+        bound[:] = 0.0
+        for i in range(slot.shape[0]):
+            sign[i] = -1.0 if slot[i] == within else 1.0
+        return
     for i in range(slot.shape[0]):
         if slot[i] == within:
             largest = 0.0

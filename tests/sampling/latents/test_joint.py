@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jmimpute.sampling.latents.chains import _Pilot
+from jmimpute.sampling.latents.chains import Pilot
 from jmimpute.sampling.latents.iteration import Record, run
 from jmimpute.sampling.latents.rows import refresh_statistics
 from jmimpute.sampling.latents.state import build_problem, settle
@@ -45,7 +45,7 @@ def test_data_and_unknowns_in_turn_have_the_prior(name):
     spec = specification(*MODELS[name])
     rng = np.random.default_rng(2)
     problem = build_problem(spec, statistics(spec))
-    pilot = _Pilot(spec, problem, rng)
+    pilot = Pilot(spec, problem, rng)
     state, tuning, rows = pilot.state, pilot.tuning, problem.rows
     latent = [v for v, variable in enumerate(spec.layout.variables) if variable.is_latent]
     observed = ~np.isnan(spec.y[rows.position].T)
