@@ -118,6 +118,7 @@ def run(
     -------
     Imputations
     """
+    from jmimpute.imputation.schedule import schedule
     from jmimpute.model import JointModel
 
     out = Path(out)
@@ -127,6 +128,7 @@ def run(
     say(f"{case.title}\n\n{model}\n")
     sampling = case.sampling
     m = case.imputation.m if m is None else m
+    schedule(m, sampling.chains, sampling.draws)  # an impossible m should not cost a fit
     fit = model.fit(
         sampling.draws,
         sampling.tune,
