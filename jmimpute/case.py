@@ -26,9 +26,11 @@ class Response(_Section):
 
 
 class Model(_Section):
-    """``[model]``: one or more formulas; families by response; priors by name of a preset or parameter by parameter."""
+    """``[model]``: formulas by level; families by response; priors by name of a preset or parameter by parameter."""
 
     formulas: list[str]
+    level2: str | list[str] = []
+    covariance: str = "common"
     families: dict[str, str | Response] = {}
     priors: str | dict[str, dict[str, Any]] = "default"
 

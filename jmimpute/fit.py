@@ -191,7 +191,7 @@ class Fit:
         with progress("Imputing", m, progressbar) as report:
             values = impute(posterior, specification, self.model.statistics, pairs, seeds, latents, report)
         rows = missing_rows(specification)
-        variables = specification.layout.variables
+        variables = (*specification.layout.variables, *specification.layout.level2.variables)
         levels = {variable.name: variable.levels for variable in variables if variable.is_latent and variable.name in rows}
         cluster = specification.clusters.name
         return Imputations(self.model.table, rows, values, int(m), cluster, self._provenance(), levels, _fit=self)
@@ -230,9 +230,12 @@ class Fit:
         from jmimpute.specification import families, priors
 
         specification = self.model.specification
+        layout = specification.layout
         return {
             "formulas": [formula.text for formula in specification.formulas],
-            "families": families.to_record(specification.layout.variables),
+            "level2": [formula.text for formula in specification.level2_formulas],
+            "covariance": specification.covariance,
+            "families": families.to_record([*layout.variables, *layout.level2.variables]),
             "priors": priors.to_record(specification.priors),
             "latent_bounds": specification.latent_bounds,
             "seed": self.seed,
@@ -249,7 +252,7 @@ def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | 
     chosen = choose(sampler, specification)
     entropy: Any = np.random.SeedSequence(random_seed).entropy
     seed = int(entropy)
-    keep = _kept(keep_latents, settings) if specification.layout.has_latents else []
+    keep = _kept(keep_latents, settings) if specification.has_latents else []
     if chosen in ("compiled", "gibbs"):
         groups = sample(specification, model.statistics, settings, chosen, seed, keep)
     else:
@@ -297,6 +300,7 @@ def load_fit(path: str | Path) -> Fit:
     import xarray as xr
 
     from jmimpute.specification import families, priors
+    from jmimpute.specification.covariances import COMMON
     from jmimpute.table.storage import read_manifest, read_table
 
     folder = Path(path)
@@ -308,5 +312,7 @@ def load_fit(path: str | Path) -> Fit:
         raise ExchangeError(f"{folder / 'posterior.nc'} cannot be read: {error}. It is missing or damaged.") from error
     said, chosen = families.from_record(content["families"]), priors.from_record(content["priors"])
     bounds = tuple(content["latent_bounds"]) if content.get("latent_bounds") else None
-    model = JointModel(content["formulas"], data, families=said, priors=chosen, latent_bounds=bounds)
+    # Files of the first models have neither of these.
+    structure = {"level2": content.get("level2"), "covariance": content.get("covariance", COMMON)}
+    model = JointModel(content["formulas"], data, families=said, priors=chosen, latent_bounds=bounds, **structure)
     return Fit(model, tree, content["seed"], content["settings"])

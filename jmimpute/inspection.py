@@ -10,6 +10,7 @@ import pandas as pd
 
 from jmimpute.errors import TableError, options, some
 from jmimpute.table.clusters import Clusters, code
+from jmimpute.table.level2 import conflicts
 from jmimpute.table.reading import read
 
 COMPLETE, SPORADIC, SYSTEMATIC = "complete", "sporadic", "systematic"
@@ -17,6 +18,8 @@ COMPLETE, SPORADIC, SYSTEMATIC = "complete", "sporadic", "systematic"
 NAME_WIDTH = 30
 PATTERNS_SHOWN = 10
 LINE_WIDTH = 100
+# A column that differs within no more than this share of the clusters is taken to belong to clusters, with mistakes in it.
+FEW_CONFLICTS = 0.1
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,6 +67,10 @@ class Inspection:
     def __str__(self) -> str:
         """Lay the tables out as text, at most 100 columns wide."""
         parts = [_headline(self), _variables_as_text(self.variables), _patterns_as_text(self.patterns)]
+        systematic = _systematic(self.kinds)
+        if systematic:
+            heading = "Systematically missing: clusters without any value"
+            parts.append("\n".join([heading, *(_cut("  " + line, LINE_WIDTH) for line in systematic)]))
         if self.notes:
             parts.append("\n".join(["Notes", *(_cut("  " + note, LINE_WIDTH) for note in self.notes)]))
         return "\n\n".join(parts)
@@ -74,12 +81,14 @@ class Inspection:
         """Lay the tables out for a notebook."""
         shown = self.patterns.head(PATTERNS_SHOWN).replace({True: "observed", False: "missing"})
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        systematic = "".join(f"<li>{escape(line)}</li>" for line in _systematic(self.kinds))
         return "".join(
             [
                 f"<p>{escape(_headline(self))}</p>",
                 self.variables.to_html(float_format="{:.2f}".format, na_rep=""),
                 f"<p>{escape(_patterns_heading(self.patterns))}</p>",
                 shown.to_html(),
+                f"<p>Systematically missing: clusters without any value</p><ul>{systematic}</ul>" if systematic else "",
                 f"<ul>{notes}</ul>" if notes else "",
             ]
         )
@@ -126,7 +135,7 @@ def inspect(data: Any, cluster: str | None = None) -> Inspection:
         patterns=_patterns(frame),
         kinds=kinds,
         cluster_sizes=None if clusters is None else _labelled(clusters.sizes, clusters),
-        notes=_notes(frame, variables),
+        notes=(*_notes(frame, variables), *(() if clusters is None else _notes_on_levels(frame, clusters, variables))),
     )
 
 
@@ -245,6 +254,37 @@ def _notes(frame: pd.DataFrame, variables: pd.DataFrame) -> tuple[str, ...]:
         undecided = variables.index[variables["level"].isna() & (variables["n_missing"] < len(frame))]
         notes += [f"{column}: level not known, no cluster has two values to compare." for column in undecided]
     return tuple(notes)
+
+
+def _notes_on_levels(frame: pd.DataFrame, clusters: Clusters, variables: pd.DataFrame) -> list[str]:
+    """Columns of clusters that are given in some rows only, or that seem to be such columns with mistakes in them."""
+    notes = []
+    for column, level in variables["level"].drop(clusters.name).dropna().items():
+        series, present = frame[column], frame[column].notna().to_numpy()
+        counts = np.bincount(clusters.codes[present], minlength=len(clusters.labels))
+        partly = [clusters.labels[j] for j in np.flatnonzero((counts > 0) & (counts < clusters.sizes))]
+        if level == 2 and partly and series.nunique() > 1:
+            notes.append(
+                f"{column}: belongs to clusters and is given in some rows only of {len(partly)} of them: {some(partly)}. A "
+                "model that has it at level 2 carries it to their other rows."
+            )
+        if level == 1:
+            comparable = int(np.sum(counts > 1))
+            differing = int((series[present].groupby(clusters.codes[present]).nunique() > 1).sum())
+            if differing <= FEW_CONFLICTS * comparable:
+                notes.append(
+                    f"{column}: does not vary within {comparable - differing} of {comparable} clusters, but "
+                    f"{some(conflicts(series, clusters), 3)}. Correct these rows, counted from 0, if it belongs to clusters."
+                )
+    return notes
+
+
+def _systematic(kinds: pd.DataFrame | None) -> list[str]:
+    """Clusters that lack a variable altogether, a line for each variable that has such clusters."""
+    if kinds is None:
+        return []
+    lacking = {column: kinds.index[kinds[column] == SYSTEMATIC] for column in kinds}
+    return [f"{column}: {len(labels)} of {len(kinds)}: {some(labels)}" for column, labels in lacking.items() if len(labels)]
 
 
 def _headline(inspection: Inspection) -> str:

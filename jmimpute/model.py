@@ -26,20 +26,32 @@ class JointModel:
     With rows i in clusters j, responses y (continuous ones, and latent normals of categorical ones), covariates x of the
     fixed and z of the random effects,
 
-        y_ij = B'x_ij + U_j'z_ij + e_ij,     e_ij ~ N(0, Omega_e),     vec U_j ~ N(0, Omega_u)
+        y_ij = B'x_ij + U_j'z_ij + e_ij,     e_ij ~ N(0, Omega_e) or N(0, Omega_e,j),
 
-    (Schafer and Yucel 2002; Carpenter and Kenward 2013, chapter 9; Quartagno, Grund and Carpenter 2019).
+    and, with responses w and covariates x2 of clusters,
+
+        w_j = B2'x2_j + v_j,     (vec U_j, v_j) ~ N(0, Omega_u)
+
+    (Schafer and Yucel 2002; Yucel 2011; Carpenter and Kenward 2013, chapter 9; Quartagno, Grund and Carpenter 2019).
 
     Parameters
     ----------
     formulas : str or sequence of str
         lme4 style, incomplete variables left of ``~``: ``"english + ravens ~ sex + (1 + sex | school)"``. A list gives each
-        response its own covariates and random effects. Without a grouping term the model has a single level.
+        response its own covariates and random effects. Without a grouping term the model has a single level. With ``||`` in
+        place of ``|`` random effects of different columns are uncorrelated, those of one column of several responses are not:
+        ``"english + ravens ~ sex + (1 + sex || school)"``.
     data : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         One row a unit. Covariates and the cluster column must be complete.
     families : mapping of str to str or Family, optional
         ``"gaussian"``, ``"binary"``, ``"nominal"``, ``"ordinal"`` or one made by `jm.families`, for a response. If not
         given, truth values are binary, categoricals nominal or, if ordered, ordinal, and numbers gaussian.
+    level2 : str or sequence of str, optional
+        Formulas of incomplete variables that belong to clusters, without grouping term: ``"avslrt + schgend ~ 1"``. Rows of a
+        cluster must agree; a value given in some of them is carried to the others. Covariates must be given once at least.
+    covariance : {"common", "cluster-specific", "random"}
+        Whether all clusters share the level-1 covariance matrix, each has one of its own, or each has one drawn from a
+        distribution that is estimated from all. With few rows a cluster, "random" is safer than "cluster-specific".
     priors : Priors or mapping, optional
         ``jm.priors.default()`` if not given, ``jm.priors.jomo()``, or a dict such as ``{"Omega_u": jm.priors.lkj(eta=4)}``.
     latent_bounds : tuple of float, optional
@@ -67,11 +79,15 @@ class JointModel:
         data: Any,
         *,
         families: Mapping[str, str | Family] | None = None,
+        level2: str | Sequence[str] | None = None,
+        covariance: str = "common",
         priors: Priors | Mapping[str, Any] | None = None,
         latent_bounds: tuple[float, float] | None = None,
     ) -> None:
         self.table = read(data)
-        self.specification = specify(formulas, self.table.frame, families, priors, latent_bounds)
+        self.specification = specify(
+            formulas, self.table.frame, families, priors, latent_bounds, level2=level2, covariance=covariance
+        )
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -197,7 +213,9 @@ class JointModel:
 
     def __repr__(self) -> str:
         """Show the formulas."""
-        return f"<JointModel {'; '.join(formula.text for formula in self.specification.formulas)}>"
+        texts = [formula.text for formula in self.specification.formulas]
+        texts += [f"level 2: {formula.text}" for formula in self.specification.level2_formulas]
+        return f"<JointModel {'; '.join(texts)}>"
 
 
 def impute(
@@ -206,6 +224,8 @@ def impute(
     m: int = 20,
     *,
     families: Mapping[str, str | Family] | None = None,
+    level2: str | Sequence[str] | None = None,
+    covariance: str = "common",
     priors: Priors | Mapping[str, Any] | None = None,
     random_seed: int | None = None,
     progressbar: bool = True,
@@ -218,7 +238,7 @@ def impute(
         See `JointModel`.
     m : int
         Number of imputations.
-    families, priors
+    families, level2, covariance, priors
         See `JointModel`.
     random_seed : int, optional
     progressbar : bool
@@ -240,5 +260,5 @@ def impute(
 
     settings = Settings()
     schedule(m, settings.chains, settings.draws)  # an impossible m should not cost a fit
-    model = JointModel(formulas, data, families=families, priors=priors)
+    model = JointModel(formulas, data, families=families, level2=level2, covariance=covariance, priors=priors)
     return model.fit(random_seed=random_seed, keep_latents=m, progressbar=progressbar).impute(m, progressbar=progressbar)

@@ -12,12 +12,19 @@ SD_U, CORR_U = "sd_u", "corr_u"
 ICC = "icc"
 CUTPOINTS = "cutpoints"
 CATEGORY = "category"
+BETA_LEVEL2 = "beta_level2"
+# Of covariance matrices that differ between clusters: inverse-Wishart(a, A), or log standard deviations.
+HYPER_DF, HYPER_SCALE = "a", "A"
+LOG_SD_MEAN, LOG_SD_SPREAD = "log_sd_mean", "log_sd_spread"
 
 # Dimensions. xarray refuses one dimension twice in a variable, hence the trailing underscore.
 CHAIN, DRAW = "chain", "draw"
 RESPONSE, RESPONSE_ = "response", "response_"
 COVARIATE = "covariate"
+RESPONSE_LEVEL2, COVARIATE_LEVEL2 = "response_level2", "covariate_level2"
+CONTINUOUS_RESPONSE = "continuous_response"
 EFFECT, EFFECT_ = "effect", "effect_"
+RANDOM_EFFECT = "random_effect"  # where level-2 responses are among the effects
 CLUSTER = "cluster"
 ROW = "row"
 IMPUTATION = "imputation"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jmimpute.imputations import Imputations
 
 SUFFIXES = (".csv", ".parquet")
+# What a missing cell of a CSV file holds. pandas would take texts such as None and null for missing too, which may be categories.
+MISSING = ("", "NA", "NaN", "nan")
 
 
 def read_data(path: str | Path) -> pd.DataFrame:
@@ -27,7 +29,7 @@ def read_data(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        ``.csv`` (numbers are read to the last bit) or ``.parquet``.
+        ``.csv`` (numbers are read to the last bit; empty cells, ``NA`` and ``NaN`` are missing) or ``.parquet``.
 
     Raises
     ------
@@ -38,7 +40,9 @@ def read_data(path: str | Path) -> pd.DataFrame:
     if path.suffix not in SUFFIXES:
         raise ExchangeError(f"{path} is neither a .csv nor a .parquet file. Convert it to one of these.")
     try:
-        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, keep_default_na=False, na_values=list(MISSING))
     except Exception as error:
         raise ExchangeError(f"The data file {path} cannot be read: {error}") from error
 
@@ -124,7 +128,14 @@ def run(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     families = case.families()
-    model = JointModel(case.model.formulas, categorised(data, families), families=families, priors=case.priors())
+    model = JointModel(
+        case.model.formulas,
+        categorised(data, families),
+        families=families,
+        level2=case.model.level2,
+        covariance=case.model.covariance,
+        priors=case.priors(),
+    )
     say(f"{case.title}\n\n{model}\n")
     sampling = case.sampling
     m = case.imputation.m if m is None else m

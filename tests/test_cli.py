@@ -128,7 +128,7 @@ def test_bad_model_files_are_refused_with_the_place(kind, tmp_path):
     [
         ('"bayesian"', "'default' or 'jomo'"),
         ('{ Omega_x = { prior = "LKJ", eta = 1.0, sd = 1.0 } }', "Omega_x"),
-        ('{ Omega_u = { prior = "Flat" } }', "Omega_u"),
+        ('{ Omega_u = { prior = "Normal", sd = 1.0 } }', "Omega_u"),
     ],
 )
 def test_unknown_priors_are_refused(priors, message, tmp_path):

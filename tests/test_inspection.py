@@ -80,7 +80,32 @@ def test_kinds_and_sizes_by_cluster(found):
         "year": ["complete"] * 3,
     }
     assert found.cluster_sizes.to_dict() == {"a": 3, "b": 2, "c": 1}
-    assert found.n_rows == 6 and found.notes == ("year: constant, every observed value is 2020.",)
+    assert found.n_rows == 6
+    assert found.notes == (
+        "year: constant, every observed value is 2020.",
+        "size: belongs to clusters and is given in some rows only of 1 of them: a. A model that has it at level 2 carries "
+        "it to their other rows.",
+    )
+
+
+def test_clusters_without_a_value_are_listed(found):
+    text = str(found)
+    assert "Systematically missing: clusters without any value\n  passed: 1 of 3: c\n  size: 1 of 3: b\n" in text
+    assert "passed: 1 of 3: c" in found._repr_html_()
+    assert "Systematically" not in str(inspect(small()))
+
+
+def test_mistakes_in_a_column_of_clusters_are_noted():
+    size = np.repeat(np.arange(10.0, 30.0), 3)
+    size[[4, 30]] = [99, NAN]
+    frame = pd.DataFrame({"g": [f"s{k:02}" for k in np.repeat(np.arange(20), 3)], "size": size, "x": np.arange(60.0)})
+    (note,) = inspect(frame, cluster="g").notes
+    assert note == (
+        "size: does not vary within 19 of 20 clusters, but 's01' has 11.0 in row(s) 3, 5, 99.0 in row(s) 4. Correct these "
+        "rows, counted from 0, if it belongs to clusters."
+    )
+    frame.loc[[7, 10], "size"] = 99
+    assert inspect(frame, cluster="g").notes == (), "too many to be mistakes"
 
 
 def test_one_observed_value_makes_a_cluster_sporadic():

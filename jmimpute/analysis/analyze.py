@@ -115,7 +115,7 @@ def analyze(
     family : {"gaussian", "binomial", "poisson"}, optional
         Family of the response of a formula.
     reml : bool, optional
-        For a formula with a grouping term: restricted (default) or ordinary maximum likelihood.
+        For a gaussian model with a grouping term: restricted (default) or ordinary maximum likelihood.
 
     Returns
     -------

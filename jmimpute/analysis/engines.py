@@ -12,7 +12,9 @@ import pandas as pd
 
 from jmimpute.analysis.estimates import Estimates, RandomEffects
 from jmimpute.analysis.mixed import fit_mixed
+from jmimpute.analysis.mixed_glm import fit_mixed_glm
 from jmimpute.errors import AnalysisError, options, some
+from jmimpute.names import INTERCEPT
 from jmimpute.specification.design import Design, design
 from jmimpute.specification.formula import Formula, parse
 
@@ -42,7 +44,7 @@ class _Arrays:
 
 
 def fit_statsmodels(formula: str, table: pd.DataFrame, family: str = "gaussian", reml: bool = True) -> Estimates:
-    """Fit a formula: OLS and GLM by statsmodels, gaussian mixed models by `jmimpute.analysis.mixed`.
+    """Fit a formula: OLS and GLM by statsmodels, mixed models by `jmimpute.analysis.mixed` and `jmimpute.analysis.mixed_glm`.
 
     Parameters
     ----------
@@ -53,9 +55,10 @@ def fit_statsmodels(formula: str, table: pd.DataFrame, family: str = "gaussian",
         A completed table.
     family : {"gaussian", "binomial", "poisson"}, optional
         Binomial has a logit link and poisson a log link. A binomial response is 0/1, boolean, or has two categories, of
-        which the second counts.
+        which the second counts. With a grouping term, these two have a random intercept, ``(1 | school)``, and no slopes.
     reml : bool, optional
-        For a formula with a grouping term: restricted (default) or ordinary maximum likelihood.
+        For a gaussian model with a grouping term: restricted (default) or ordinary maximum likelihood. Others are fitted by
+        maximum likelihood.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def fit_statsmodels(formula: str, table: pd.DataFrame, family: str = "gaussian",
     Raises
     ------
     AnalysisError
-        If the family is unknown, the model is a mixed GLM, a value is missing, or the design has no full rank.
+        If the family is unknown, a mixed GLM has random slopes, a value is missing, or the design has no full rank.
     FormulaError
         If the formula does not parse or cannot be evaluated.
 
@@ -77,28 +80,24 @@ def fit_statsmodels(formula: str, table: pd.DataFrame, family: str = "gaussian",
     if family not in FAMILIES:
         raise AnalysisError(f"The family {family!r} is not known. Choose {options(FAMILIES)}.")
     parsed = parse(formula, [str(column) for column in table.columns])
-    _check_formula(parsed, family)
+    _check_formula(parsed)
     arrays = _arrays(parsed, table, family)
-    if arrays.grouping is not None:
+    if arrays.grouping is None:
+        return _linear(arrays) if family == "gaussian" else _generalised(arrays, family)
+    if family == "gaussian":
         return _mixed(arrays, arrays.grouping, reml)
-    return _linear(arrays) if family == "gaussian" else _generalised(arrays, family)
+    return _mixed_generalised(arrays, arrays.grouping, family)
 
 
 #: Engines by name.
 ENGINES: dict[str, Callable[[str, pd.DataFrame, str, bool], Estimates]] = {"statsmodels": fit_statsmodels}
 
 
-def _check_formula(parsed: Formula, family: str) -> None:
+def _check_formula(parsed: Formula) -> None:
     if len(parsed.responses) != 1:
         raise AnalysisError(
             f"The formula {parsed.text!r} has {len(parsed.responses)} responses. An analysis has one; write a sum as "
             "'I(a + b)'."
-        )
-    if parsed.cluster is not None and family != "gaussian":
-        raise AnalysisError(
-            f"A {family} model with a grouping term cannot be fitted by engine 'statsmodels'. Give a function instead "
-            "of a formula: it gets a completed table and returns (estimates, covariance), so that any other package "
-            "can do the fit."
         )
 
 
@@ -261,4 +260,23 @@ def _mixed(arrays: _Arrays, grouping: _Grouping, reml: bool) -> Estimates:
         residual_variance=fit.residual,
         log_likelihood=fit.log_likelihood,
         problems=tuple([DIVERGED] * (not fit.converged) + [SINGULAR] * fit.singular),
+    )
+
+
+def _mixed_generalised(arrays: _Arrays, grouping: _Grouping, family: str) -> Estimates:
+    if grouping.design.names != (INTERCEPT,):
+        raise AnalysisError(
+            f"The random part of this {family} model has the terms {some(grouping.design.names)}. Engine 'statsmodels' fits "
+            f"such models with a random intercept, (1 | {grouping.name}). For more, give a function instead of a formula: it "
+            "gets a completed table and returns (estimates, covariance), so that any other package can do the fit."
+        )
+    fit = fit_mixed_glm(arrays.y, arrays.fixed.matrix, grouping.codes, family)
+    return Estimates(
+        arrays.fixed.names,
+        fit.values,
+        fit.covariance,
+        n_rows=len(arrays.y),
+        random=RandomEffects(grouping.name, grouping.design.names, np.array([[fit.variance]])),
+        log_likelihood=fit.log_likelihood,
+        problems=tuple([DIVERGED] * (not fit.converged) + [SINGULAR] * fit.singular + [SEPARATED] * fit.separated),
     )

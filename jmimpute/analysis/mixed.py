@@ -104,8 +104,8 @@ def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray,
     covariate.
     """
     n, k = X.shape
-    X_white, X_factor = _whiten(X)
-    Z_white, Z_factor = _whiten(Z)
+    X_white, X_factor = whiten(X)
+    Z_white, Z_factor = whiten(Z)
     start, residuals, scale = _least_squares(y, X_white)
     sums = _sum_by_cluster(Z_white, np.column_stack([X_white, residuals / scale]), clusters)
     factor, best = _search(sums, reml)
@@ -124,8 +124,19 @@ def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray,
     )
 
 
-def _whiten(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Write a matrix as (columns with ``Q'Q = n I``) times a triangular factor."""
+def whiten(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write a matrix as (columns with ``Q'Q = n I``) times a triangular factor.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, k)
+        Of full column rank.
+
+    Returns
+    -------
+    columns : ndarray, shape (n, k)
+    factor : ndarray, shape (k, k)
+    """
     q, r = np.linalg.qr(matrix)
     root = np.sqrt(len(matrix))
     return q * root, r / root

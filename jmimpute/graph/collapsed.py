@@ -28,6 +28,12 @@ def collapsed(specification: Specification, stats: Statistics) -> pm.Model:
     SamplingError
         If a response is categorical.
     """
+    if specification.is_structured:
+        raise SamplingError(
+            "There is no collapsed graph with covariances of clusters, level-2 responses or uncorrelated random effects "
+            "('||'): its likelihood is for one Omega_e and a full Omega_u. Use JointModel.pymc, which is the "
+            "definition of every model."
+        )
     latent = [variable.name for variable in specification.layout.variables if variable.is_latent]
     if latent:
         raise SamplingError(

@@ -1,7 +1,8 @@
-"""Omega_e with known elements: unconstrained coordinates of the free ones, and its prior given the known ones.
+"""Covariance matrices with known elements: unconstrained coordinates of the free ones, and priors given the known ones.
 
-The block of Omega_e that belongs to the n latents of one categorical response is known: 1 on the diagonal, 0.5 off it. The
-coordinates are those of the rows of L, the lower Cholesky factor of Omega_e with latents first, response by response, and
+The block of Omega_e that belongs to the n latents of one categorical response is known: 1 on the diagonal, 0.5 off it; so is
+that of Omega_u for a categorical response of the clusters. In a correlation matrix every other row is such a block of one. The
+coordinates are those of the rows of L, the lower Cholesky factor of Omega with latents first, response by response, and
 continuous responses after them:
 
 - rows f..f+n-1 of a block R = L_b L_b': an n x f matrix Y, with C = chol(I + YY')^-1 and rows [L_b C Y, L_b C] of L. Every
@@ -11,14 +12,16 @@ continuous responses after them:
 
 With p rows, the volume elements are
 
-    d(free Omega_e) = prod_h L_hh^{p - e_h} prod_i 2 L_ii^{p - i} dL     (latent rows h of a block before row e_h)
+    d(free Omega)   = prod_h L_hh^{p - e_h} prod_i 2 L_ii^{p - i} dL     (latent rows h of a block before row e_h)
     d(CY)           = prod_i c_ii^{f + 2 + 2 (n - 1 - i)} dY             (rows i of a block, from 0)
     d(row i)        = L_ii d log L_ii  or  L_ii^{i + 1} d(direction, log sd_i)
 
 and c_ii is L_hh over the diagonal element of L_b, so that the logarithm of their product is linear in log L_hh.
+
+Everything here also takes stacks of matrices, one a cluster, with the cluster as first dimension.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,20 +31,21 @@ import pytensor.tensor as pt
 from pymc.distributions.transforms import Transform
 
 from jmimpute.graph.constrained_draws import draw_inverse_wishart, draw_lkj
+from jmimpute.graph.wishart import inverse_wishart_logp, log_det
 from jmimpute.specification.layout import Layout
 from jmimpute.specification.priors import LKJ, CovariancePrior, InverseWishart
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of Omega_e in the order of its coordinates.
+    """Rows of a covariance matrix in the order of its coordinates.
 
     Attributes
     ----------
     order : ndarray of int, shape (p,)
-        Position in the layout of each row: latents first.
+        Position in the matrix of each row: latents first.
     blocks : tuple of (int, int)
-        First row and number of rows of each categorical response.
+        First row and number of rows of each known block, which stand together in the matrix too.
     """
 
     order: np.ndarray
@@ -59,17 +63,41 @@ class Rows:
         return p * (p + 1) // 2 - sum(width * (width + 1) // 2 for _, width in self.blocks)
 
     @property
+    def continuous(self) -> np.ndarray:
+        """Positions in the matrix of the other rows."""
+        return self.order[self.n_latent :]
+
+    @property
     def place(self) -> tuple[np.ndarray, np.ndarray]:
-        """Index that puts a matrix of these rows into the order of the layout."""
+        """Index that puts a matrix of these rows into its own order."""
         return np.ix_(np.argsort(self.order), np.argsort(self.order))
 
     @property
+    def spans(self) -> list[slice]:
+        """Where the known blocks are in the matrix."""
+        return [slice(self.order[first], self.order[first] + width) for first, width in self.blocks]
+
+    @property
     def known(self) -> np.ndarray:
-        """Known elements in the order of the layout, 0 elsewhere, shape (p, p)."""
+        """Known elements in the order of the matrix, 0 elsewhere, shape (p, p)."""
         matrix = np.zeros((len(self.order), len(self.order)))
-        for first, width in self.blocks:
-            matrix[first : first + width, first : first + width] = known_block(width)
-        return matrix[self.place]
+        for span in self.spans:
+            matrix[span, span] = known_block(span.stop - span.start)
+        return matrix
+
+
+def order_rows(latent: np.ndarray, widths: Sequence[int]) -> Rows:
+    """Order the rows of a covariance matrix.
+
+    Parameters
+    ----------
+    latent : ndarray of bool, shape (p,)
+        Which rows belong to known blocks.
+    widths : sequence of int
+        Rows of each block, in the order of the matrix.
+    """
+    firsts = np.cumsum([0, *widths])[:-1].tolist()
+    return Rows(np.argsort(~latent, kind="stable"), tuple(zip(firsts, widths, strict=True)))
 
 
 def rows_of(layout: Layout) -> Rows:
@@ -79,9 +107,31 @@ def rows_of(layout: Layout) -> Rows:
     ----------
     layout : Layout
     """
-    widths = [variable.width for variable in layout.variables if variable.is_latent]
-    firsts = np.cumsum([0, *widths])[:-1].tolist()
-    return Rows(np.argsort(~layout.latent, kind="stable"), tuple(zip(firsts, widths, strict=True)))
+    return order_rows(layout.latent, [variable.width for variable in layout.variables if variable.is_latent])
+
+
+def rows_of_correlations(layout: Layout) -> Rows:
+    """Order the rows of the matrix that Omega_e is with all variances 1.
+
+    Parameters
+    ----------
+    layout : Layout
+    """
+    return order_rows(np.ones(len(layout.responses), dtype=bool), [variable.width for variable in layout.variables])
+
+
+def rows_of_u(layout: Layout, members: np.ndarray) -> Rows:
+    """Order the rows of a block of Omega_u.
+
+    Parameters
+    ----------
+    layout : Layout
+    members : ndarray of int
+        Rows of Omega_u in the block.
+    """
+    latent = [variable for variable in layout.level2.variables if variable.is_latent]
+    widths = [variable.width for variable in latent if layout.n_effects + variable.first in members]
+    return order_rows(layout.latent_u[members], widths)
 
 
 def known_block(width: int) -> np.ndarray:
@@ -89,8 +139,10 @@ def known_block(width: int) -> np.ndarray:
     return 0.5 * (np.eye(width) + np.ones((width, width)))
 
 
-def constrained_covariance(name: str, prior: CovariancePrior, layout: Layout, scale: np.ndarray | None = None) -> Any:
-    """Add Omega_e, given its known elements, to the PyMC model of the current context.
+def constrained_covariance(
+    name: str, prior: CovariancePrior, rows: Rows, scale: np.ndarray | None = None, n_clusters: int | None = None
+) -> Any:
+    """Add a covariance matrix, given its known elements, to the PyMC model of the current context.
 
     Its log density is that of the prior as a function of the free elements, without the constant, which for most priors is
     not known.
@@ -99,84 +151,75 @@ def constrained_covariance(name: str, prior: CovariancePrior, layout: Layout, sc
     ----------
     name : str
     prior : LKJ, InverseWishart or Flat
-    layout : Layout
+    rows : Rows
     scale : ndarray, shape (p, p), optional
         Scale matrix of an inverse-Wishart prior on the standardised scale.
+    n_clusters : int, optional
+        Make as many independent matrices with this prior; one if not given.
 
     Returns
     -------
-    tensor, shape (p, p)
-        In the order of the layout. A constant if no element is free.
+    tensor, shape (p, p) or (n_clusters, p, p)
+        A constant if no element is free.
     """
-    rows = rows_of(layout)
+    p = len(rows.order)
+    shape = (p, p) if n_clusters is None else (n_clusters, p, p)
     if not rows.n_free:
-        return pt.as_tensor(rows.known)
+        return pt.as_tensor(np.broadcast_to(rows.known, shape))
+    start = rows.known
+    start[rows.continuous, rows.continuous] = 0.5
     return pm.CustomDist(
         name,
         rows.known,
-        logp=_log_density(prior, layout, scale),
-        random=_sampler(prior, rows, scale) if is_proper(prior, layout) and can_draw(prior, layout) else None,
+        logp=_log_density(prior, rows, scale),
+        random=_sampler(prior, rows, scale) if is_proper(prior, rows) and can_draw(prior, rows) else None,
         signature="(n,n)->(n,n)",
         dtype="float64",
-        initval=rows.known + np.diag(np.where(layout.latent, 0.0, 0.5)),
+        shape=shape,
+        initval=np.broadcast_to(start, shape),
         default_transform=ConstrainedTransform(rows, directions=isinstance(prior, LKJ)),
     )
 
 
-def _log_density(prior: CovariancePrior, layout: Layout, scale: np.ndarray | None) -> Callable:
-    """Log density of the free elements of Omega_e, as a function of value and known elements."""
-    continuous = np.flatnonzero(~layout.latent)
-    dim = len(layout.responses)
+def _log_density(prior: CovariancePrior, rows: Rows, scale: np.ndarray | None) -> Callable:
+    """Log density of the free elements, as a function of value and known elements."""
+    dim, continuous = len(rows.order), rows.continuous
 
     def lkj(value: Any, known: Any) -> Any:
-        log_sd = 0.5 * pt.log(pt.diag(value)[continuous])
-        log_det_correlation = 2.0 * pt.sum(pt.log(pt.diag(pt.linalg.cholesky(value)))) - 2.0 * pt.sum(log_sd)
+        log_sd = 0.5 * pt.log(pt.diagonal(value, axis1=-2, axis2=-1)[..., continuous])
+        total = pt.sum(log_sd, axis=-1)
         # From correlations and sds to covariances: a free sd multiplies dim - 1 correlations and gives its own variance.
-        log_sds = -0.5 * pt.sum(pt.exp(2.0 * log_sd)) / prior.sd**2 - dim * pt.sum(log_sd)
-        return (prior.eta - 1.0) * log_det_correlation + log_sds
+        log_sds = -0.5 * pt.sum(pt.exp(2.0 * log_sd), axis=-1) / prior.sd**2 - dim * total
+        return (prior.eta - 1.0) * (log_det(value) - 2.0 * total) + log_sds
 
     def inverse_wishart(value: Any, known: Any) -> Any:
         return inverse_wishart_logp(value, prior.degrees(dim), scale)
 
     def flat(value: Any, known: Any) -> Any:
-        return pt.zeros(())
+        return pt.zeros(value.shape[:-2])
 
     return lkj if isinstance(prior, LKJ) else inverse_wishart if isinstance(prior, InverseWishart) else flat
 
 
-def inverse_wishart_logp(value: Any, df: Any, scale: Any) -> Any:
-    """Log density of an inverse-Wishart distribution without its constant.
-
-    Parameters
-    ----------
-    value : tensor, shape (n, n)
-    df : float or scalar tensor
-    scale : array or tensor, shape (n, n)
-    """
-    log_diagonal = pt.log(pt.diag(pt.linalg.cholesky(value)))
-    trace = pt.trace(pt.linalg.solve(value, scale, assume_a="pos"))
-    return -(df + value.shape[-1] + 1.0) * pt.sum(log_diagonal) - 0.5 * trace
+def can_draw(prior: CovariancePrior, rows: Rows) -> bool:
+    """Whether there are direct draws from a proper prior of a covariance matrix given its known elements."""
+    return not isinstance(prior, InverseWishart) or len(rows.blocks) < 2
 
 
-def can_draw(prior: CovariancePrior, layout: Layout) -> bool:
-    """Whether there are direct draws from a proper prior of Omega_e given its known elements."""
-    return not isinstance(prior, InverseWishart) or len(rows_of(layout).blocks) < 2
-
-
-def is_proper(prior: CovariancePrior, layout: Layout) -> bool:
-    """Whether the prior of Omega_e given its known elements has a finite integral.
+def is_proper(prior: CovariancePrior, rows: Rows) -> bool:
+    """Whether the prior of a covariance matrix given its known elements has a finite integral.
 
     Latents by themselves have covariances in a bounded set, on which every density here is bounded.
     """
-    n_continuous = int(np.sum(~layout.latent))
+    n_continuous = len(rows.continuous)
     if n_continuous == 0 or isinstance(prior, LKJ):
         return True
     # The covariance of continuous responses given latents is inverse-Wishart with the same degrees of freedom.
-    return isinstance(prior, InverseWishart) and prior.degrees(len(layout.responses)) > n_continuous - 1
+    return isinstance(prior, InverseWishart) and prior.degrees(len(rows.order)) > n_continuous - 1
 
 
 def _sampler(prior: CovariancePrior, rows: Rows, scale: np.ndarray | None) -> Callable:
-    """Draws of Omega_e in the order of the layout, in the form that `pymc.CustomDist` asks for."""
+    """Draws in the order of the matrix, in the form that `pymc.CustomDist` asks for."""
     p = len(rows.order)
 
     def one(rng: np.random.Generator) -> np.ndarray:
@@ -196,7 +239,7 @@ def _sampler(prior: CovariancePrior, rows: Rows, scale: np.ndarray | None) -> Ca
 
 
 class ConstrainedTransform(Transform):
-    """Between a covariance matrix with known blocks, shape (p, p), and its coordinates, shape (n_free,); see the module.
+    """Between covariance matrices with known blocks, shape (..., p, p), and coordinates, shape (..., n_free); see the module.
 
     Parameters
     ----------
@@ -214,25 +257,27 @@ class ConstrainedTransform(Transform):
         self.roots = [np.linalg.cholesky(known_block(width)) for _, width in rows.blocks]
 
     def backward(self, value: Any, *inputs: Any) -> Any:
-        """Build the matrix, in the order of the layout."""
+        """Build the matrix."""
         chol = self._factor(value)
-        return (chol @ chol.T)[self.rows.place]
+        return (chol @ chol.mT)[(..., *self.rows.place)]
 
     def forward(self, value: Any, *inputs: Any) -> Any:
         """Take the coordinates from a matrix whose known elements are as they must be."""
         order = self.rows.order
-        chol = pt.linalg.cholesky(pt.as_tensor_variable(value)[np.ix_(order, order)])
+        chol = pt.linalg.cholesky(pt.as_tensor_variable(value)[(..., *np.ix_(order, order))])
         packed = []
         for first, width in self.rows.blocks:
             block = slice(first, first + width)
             if first:  # [CY, C] times L_b is in L
-                packed.append(pt.linalg.solve_triangular(chol[block, block], chol[block, :first], lower=True).ravel())
+                y = pt.linalg.solve_triangular(chol[..., block, block], chol[..., block, :first], lower=True, b_ndim=2)
+                packed.append(y.reshape((*chol.shape[:-2], width * first)))
         for i in range(self.rows.n_latent, len(order)):
-            row = chol[i, : i + 1]
-            scale = row[i] if self.directions else 1.0
-            length = pt.sqrt(pt.sum(row**2)) if self.directions else row[i]
-            packed.append(pt.concatenate([row[:i] / scale, pt.log(length)[None]]))
-        return pt.concatenate(packed)
+            row = chol[..., i, : i + 1]
+            last = row[..., i][..., None]
+            scale = last if self.directions else 1.0
+            length = pt.sqrt(pt.sum(row**2, axis=-1, keepdims=True)) if self.directions else last
+            packed.append(pt.concatenate([row[..., :i] / scale, pt.log(length)], axis=-1))
+        return pt.concatenate(packed, axis=-1)
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Log volume of the free elements for a volume of coordinates."""
@@ -244,35 +289,38 @@ class ConstrainedTransform(Transform):
             powers[first : first + width] = p + width - 2 * i  # (p - first - width) + (first + 2 + 2 (width - 1 - i))
             constant -= np.sum(2.0 * (width - i) * np.log(np.diag(root)))  # the second bracket, less d(L_b M) = |L_b|^first dM
         powers[n_latent:] = p + 1 if self.directions else p + 1 - np.arange(n_latent, p)
-        return pt.dot(powers, pt.log(pt.diag(self._factor(value)))) + constant
+        return pt.sum(powers * pt.log(pt.diagonal(self._factor(value), axis1=-2, axis2=-1)), axis=-1) + constant
 
     def _factor(self, value: Any) -> Any:
-        """L, shape (p, p), latents first."""
+        """L, shape (..., p, p), latents first."""
         value = pt.as_tensor_variable(value)
-        p, start = len(self.rows.order), 0
-        chol = pt.zeros((p, p))
+        p, start, stack = len(self.rows.order), 0, value.shape[:-1]
+        chol = pt.zeros((*stack, p, p))
         for (first, width), root in zip(self.rows.blocks, self.roots, strict=True):
-            y = value[start : start + width * first].reshape((width, first))
-            chol = chol[first : first + width, : first + width].set(_block_rows(y, root) if first else root)
+            block = root
+            if first:
+                block = _block_rows(value[..., start : start + width * first].reshape((*stack, width, first)), root)
+            chol = chol[..., first : first + width, : first + width].set(block)
             start += width * first
         for i in range(self.rows.n_latent, p):
-            row = _row(value[start : start + i + 1], self.directions)
-            chol = chol[i, : i + 1].set(row)
+            row = _row(value[..., start : start + i + 1], self.directions)
+            chol = chol[..., i, : i + 1].set(row)
             start += i + 1
         return chol
 
 
 def _block_rows(y: Any, root: np.ndarray) -> Any:
-    """Rows [L_b C Y, L_b C] of L for a block with L_b `root`, shape (n, f + n)."""
+    """Rows [L_b C Y, L_b C] of L for a block with L_b `root`, shape (..., n, f + n)."""
     unit = np.eye(len(root))
-    inner = pt.linalg.cholesky(unit + y @ y.T)
-    both = pt.concatenate([y, pt.as_tensor(unit)], axis=1)
-    return pt.dot(root, pt.linalg.solve_triangular(inner, both, lower=True))
+    inner = pt.linalg.cholesky(unit + y @ y.mT)
+    both = pt.concatenate([y, pt.broadcast_to(unit, inner.shape)], axis=-1)
+    return root @ pt.linalg.solve_triangular(inner, both, lower=True, b_ndim=2)
 
 
 def _row(coordinates: Any, directions: bool) -> Any:
     """Row of L of a continuous response, up to its diagonal."""
+    last = pt.exp(coordinates[..., -1])[..., None]
     if not directions:
-        return pt.concatenate([coordinates[:-1], pt.exp(coordinates[-1:])])
-    direction = pt.concatenate([coordinates[:-1], [1.0]])
-    return direction * pt.exp(coordinates[-1]) / pt.sqrt(pt.sum(direction**2))
+        return pt.concatenate([coordinates[..., :-1], last], axis=-1)
+    direction = pt.concatenate([coordinates[..., :-1], pt.ones_like(last)], axis=-1)
+    return direction * last / pt.sqrt(pt.sum(direction**2, axis=-1, keepdims=True))

@@ -9,6 +9,7 @@ from jmimpute import names
 from jmimpute.imputation.conditional import draw_effects
 from jmimpute.imputation.impute import standard_parameters
 from jmimpute.imputation.latents import KeptLatents, given_latents
+from jmimpute.imputation.structured import Completer
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
 
@@ -48,10 +49,15 @@ def random_effects(
     pairs = list(np.ndindex(shape)) if latents is None else latents.pairs
     layout = specification.layout
     drawn = np.empty((len(pairs), specification.n_clusters, layout.n_effects))
+    completer = Completer(specification) if specification.is_structured else None
     for k, (chain, draw) in enumerate(pairs):
-        parameters = standard_parameters(posterior, specification, chain, draw)
-        effects = draw_effects(*parameters, *given_latents(specification, stats, latents, k), np.random.default_rng(seed(k)))
-        drawn[k] = effects @ specification.scaling.u_transform.T
+        rng = np.random.default_rng(seed(k))
+        if completer is not None:
+            effects = completer.draw_psi(posterior, chain, draw, latents, k, rng)[:, : layout.n_effects]
+        else:
+            parameters = standard_parameters(posterior, specification, chain, draw)
+            effects = draw_effects(*parameters, *given_latents(specification, stats, latents, k), rng)
+        drawn[k] = effects @ specification.scaling.effects_transform.T
     coords: dict[str, Any] = {names.CLUSTER: specification.clusters.labels, names.EFFECT: list(layout.effects)}
     if latents is None:
         dims = (names.CHAIN, names.DRAW, names.CLUSTER, names.EFFECT)

@@ -13,6 +13,8 @@ from jmimpute.table.statistics import Statistics, summarise
 if TYPE_CHECKING:
     import xarray as xr
 
+LEVEL_2 = "latent_level2"
+
 
 @dataclass(frozen=True)
 class KeptLatents:
@@ -24,19 +26,23 @@ class KeptLatents:
     values : ndarray of float32, shape (n_kept, n_cells)
     row, response : ndarray of int, shape (n_cells,)
         Row of the table and coordinate of each.
+    values2 : ndarray of float32, shape (n_kept, n_cells2)
+        Latents of level-2 responses, in the order in which the sampler has them.
     """
 
     pairs: list[tuple[int, int]]
     values: np.ndarray
     row: np.ndarray
     response: np.ndarray
+    values2: np.ndarray
 
     @classmethod
     def of(cls, dataset: "xr.Dataset") -> "KeptLatents":
         """Read the group `latents` of a fit."""
         chain, draw = (dataset[name].to_numpy().tolist() for name in (names.CHAIN, names.DRAW))
         cells = (dataset[name].to_numpy() for name in (names.ROW, names.RESPONSE))
-        return cls(list(zip(chain, draw, strict=True)), dataset["latent"].to_numpy(), *cells)
+        values2 = dataset[LEVEL_2].to_numpy() if LEVEL_2 in dataset else np.empty((len(chain), 0), dtype=np.float32)
+        return cls(list(zip(chain, draw, strict=True)), dataset["latent"].to_numpy(), *cells, values2)
 
     def first(self, m: int) -> list[tuple[int, int]]:
         """Draws that m imputations use.

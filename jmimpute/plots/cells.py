@@ -72,3 +72,13 @@ def category_codes(imputations: Any, variable: str) -> tuple[np.ndarray, np.ndar
     imputed = imputations.values(variable)
     codes = [place[value] for value in imputed.ravel().tolist()]
     return np.array(observed, dtype=int), np.array(codes, dtype=int).reshape(imputed.shape)
+
+
+def category_label(level: Any) -> str:
+    """Write a category for a picture.
+
+    Parameters
+    ----------
+    level : object
+    """
+    return f"{level:g}" if isinstance(level, float) else str(level)

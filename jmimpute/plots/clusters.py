@@ -1,73 +1,98 @@
 """Observed and imputed values cluster by cluster, also where a cluster has no observed value."""
 
+from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from jmimpute.errors import TableError
-from jmimpute.plots.cells import imputed_variables, observed_cells
+from jmimpute.plots.cells import category_codes, category_label, imputed_variables, observed_cells
+from jmimpute.plots.cluster_shares import count_shares, draw_shares, drawn_levels
 from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, OBSERVED, RULE, SHADE, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
 CLUSTER_HEIGHT = 0.24
 CLUSTERS_SHOWN = 60
+VARIABLES_IN_A_ROW = 2
 
 
-def clusters(imputations: Any, variable: str) -> "Figure":
-    """Draw the observed and the imputed values of a variable cluster by cluster.
+def clusters(imputations: Any, variables: str | Sequence[str] | None = None) -> "Figure":
+    """Draw observed and imputed values cluster by cluster.
 
     Parameters
     ----------
     imputations : Imputations
         Of a table with clusters.
-    variable : str
-        An imputed continuous variable.
+    variables : str or sequence of str, optional
+        All imputed variables when not given.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A line a cluster, the lowest observed mean at the bottom and clusters without an observed value on top, shaded;
-        of more than 60 clusters, 60 evenly spaced in this order. Dots are observed values. Boxes are the imputed
+        For each variable a line a cluster, the lowest observed mean at the bottom and clusters without an observed value on
+        top, shaded; of more than 60 clusters, 60 evenly spaced in this order. Dots are observed values. Boxes are the imputed
         values of all imputations: median, quartiles, and whiskers from the 5th to the 95th percentile.
+        A variable with categories has a panel for each (of two, for the second), in per cent of the cells of a cluster. Blue
+        dots are the shares of observed cells; orange dots and lines are the mean, and the 5th to the 95th percentile over
+        imputations, of the shares of imputed cells: the fewer these are, the longer the line. Clusters are in the order of the
+        first panel. On the right stand the missing cells of each cluster and all its cells.
 
     Raises
     ------
     TableError
-        If the variable was not imputed or has categories, or there are no clusters.
+        If a variable was not imputed, or there are no clusters.
     """
-    table = clusters_table(imputations, variable)
-    total = len(table["cluster"].cat.categories)
-    table = _spread(table)
-    labels = table["cluster"].cat.categories
-    figure = new_figure(6.5, CLUSTER_HEIGHT * len(labels) + 1.1)
-    axes = figure.subplots()
-    _draw_bands(axes, table)
-    _draw_observed(axes, table[table["source"] == "observed"])
-    _draw_imputed(axes, table[table["source"] == "imputed"])
-    axes.set_yticks(range(len(labels)), [str(label) for label in labels])
-    axes.set_ylim(-0.6, len(labels) - 0.4)
-    tidy(axes, "")
-    axes.tick_params(axis="y", length=0)
-    left_out = f" ({len(labels)} of {total} clusters, evenly spaced in their order)" if len(labels) < total else ""
-    axes.set_xlabel(f"{variable}{left_out}", fontsize=LABEL_SIZE + 1)
-    axes.set_ylabel(imputations.cluster, fontsize=LABEL_SIZE + 1)
-    _add_legend(figure, table)
+    names = imputed_variables(imputations, variables)
+    tables = {name: clusters_table(imputations, name) for name in names}
+    n_lines = min(max(len(table["cluster"].cat.categories) for table in tables.values()), CLUSTERS_SHOWN)
+    columns = min(len(names), VARIABLES_IN_A_ROW)
+    rows = ceil(len(names) / columns)
+    figure = new_figure(6.5 * columns, (CLUSTER_HEIGHT * n_lines + 1.1) * rows)
+    parts = [figure] if len(names) == 1 else figure.subfigures(rows, columns, squeeze=False).ravel()
+    for part, (name, table) in zip(parts, tables.items(), strict=False):
+        _draw_variable(part, imputations, name, table)
     return figure
 
 
+def _draw_variable(figure: "FigureBase", imputations: Any, name: str, table: pd.DataFrame) -> None:
+    levels = imputations.levels(name)
+    total = len(table["cluster"].cat.categories)
+    table = _spread(table)
+    labels = table["cluster"].cat.categories
+    panels = figure.subplots(1, max(1, len(drawn_levels(levels))), sharey=True, squeeze=False)[0]
+    for axes in panels:
+        _draw_bands(axes, table)
+    if levels:
+        draw_shares(panels, table, levels)
+    else:
+        _draw_observed(panels[0], table[table["source"] == "observed"])
+        _draw_imputed(panels[0], table[table["source"] == "imputed"])
+        tidy(panels[0], "")
+    panels[0].set_yticks(range(len(labels)), [str(label) for label in labels])
+    panels[0].set_ylim(-0.6, len(labels) - 0.4)
+    panels[0].set_ylabel(imputations.cluster, fontsize=LABEL_SIZE + 1)
+    for axes in panels:
+        axes.tick_params(axis="y", length=0)
+    what = name if len(levels) != 2 else f"{name} = {category_label(levels[1])}"
+    left_out = f" ({len(labels)} of {total} clusters, evenly spaced in their order)" if len(labels) < total else ""
+    figure.supxlabel(f"{what}{', % of cells' if levels else ''}{left_out}", fontsize=LABEL_SIZE + 1)
+    _add_legend(figure, table, bool(levels))
+
+
 def clusters_table(imputations: Any, variable: str) -> pd.DataFrame:
-    """Lay the values that `clusters` draws out as a table.
+    """Lay what `clusters` draws of a variable out as a table.
 
     Parameters
     ----------
     imputations : Imputations
         Of a table with clusters.
     variable : str
-        An imputed continuous variable.
+        An imputed variable.
 
     Returns
     -------
@@ -76,19 +101,41 @@ def clusters_table(imputations: Any, variable: str) -> pd.DataFrame:
         the mean of their imputed values); ``source``: ``observed`` or ``imputed``; ``imputation`` (1 to m, 0 for
         observed); ``row`` (position from 0); ``value`` on the scale of the data; ``systematic``: the cluster has no
         observed value.
+        Of a variable with categories a row for each of them in the observed cells of a cluster, and in its imputed cells by
+        imputation: ``category``, ``share`` and ``cells``, their number, instead of row and value. The order of clusters is
+        that of the share of the first category, or, of two, of the second.
 
     Raises
     ------
     TableError
-        If the variable was not imputed or has categories, or there are no clusters.
+        If the variable was not imputed, or there are no clusters.
     """
     if imputations.cluster is None:
         raise TableError("These imputations have no clusters to draw; `density` compares observed and imputed values.")
     (variable,) = imputed_variables(imputations, [variable])
+    levels = imputations.levels(variable)
+    table = _cells(imputations, variable)
+    score = table["value"] if not levels else (table["value"] == len(levels) - len(drawn_levels(levels))).astype(float)
+    means = score.groupby([table["cluster"], table["source"]]).mean().unstack()
+    seen = means.get("observed", pd.Series(np.nan, index=means.index))
+    order = pd.DataFrame({"systematic": seen.isna(), "mean": seen.fillna(means["imputed"])})
+    order = order.sort_values(["systematic", "mean"], kind="stable")
+    table = table.assign(
+        systematic=order["systematic"].loc[table["cluster"]].to_numpy(),
+        cluster=pd.Categorical(table["cluster"], categories=order.index, ordered=True),
+    )
+    return count_shares(table, levels) if levels else table
+
+
+def _cells(imputations: Any, variable: str) -> pd.DataFrame:
+    """A row an observed or imputed cell; categories as positions in the levels."""
+    missing = imputations.rows(variable)
     if imputations.levels(variable):
-        raise TableError(f"Variable {variable!r} has categories, which cannot be drawn so; `density` draws their proportions.")
-    rows, values = observed_cells(imputations, variable)
-    missing, imputed = imputations.rows(variable), imputations.values(variable)
+        values, imputed = category_codes(imputations, variable)
+        rows = np.setdiff1d(np.arange(len(imputations.original)), missing)
+    else:
+        rows, values = observed_cells(imputations, variable)
+        imputed = imputations.values(variable)
     m = len(imputed)
     table = pd.DataFrame(
         {
@@ -98,13 +145,8 @@ def clusters_table(imputations: Any, variable: str) -> pd.DataFrame:
             "value": np.concatenate([values, imputed.ravel()]),
         }
     )
-    cluster = imputations.original[imputations.cluster].to_numpy()[table["row"]]
-    means = table["value"].groupby([cluster, table["source"]]).mean().unstack()
-    seen = means.get("observed", pd.Series(np.nan, index=means.index))
-    order = pd.DataFrame({"systematic": seen.isna(), "mean": seen.fillna(means["imputed"])})
-    order = order.sort_values(["systematic", "mean"], kind="stable")
-    table.insert(0, "cluster", pd.Categorical(cluster, categories=order.index, ordered=True))
-    return table.assign(systematic=order["systematic"].loc[cluster].to_numpy())
+    table.insert(0, "cluster", imputations.original[imputations.cluster].to_numpy()[table["row"]])
+    return table
 
 
 def _spread(table: pd.DataFrame) -> pd.DataFrame:
@@ -153,15 +195,16 @@ def _draw_imputed(axes: "Axes", table: pd.DataFrame) -> None:
     )
 
 
-def _add_legend(figure: "Figure", table: pd.DataFrame) -> None:
+def _add_legend(figure: "FigureBase", table: pd.DataFrame, shares: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    keys = [
-        Line2D([], [], color=OBSERVED, marker="o", markersize=4, linestyle="none"),
-        Patch(color=IMPUTED, alpha=0.75),
-    ]
-    names = ["observed values", "imputed values (all imputations)"]
+    dot = {"marker": "o", "markersize": 4}
+    imputed = Line2D([], [], color=IMPUTED, linewidth=2, **dot) if shares else Patch(color=IMPUTED, alpha=0.75)
+    keys = [Line2D([], [], color=OBSERVED, linestyle="none", **dot), imputed]
+    names = (
+        ["observed", "imputed, with 90 % of imputations"] if shares else ["observed values", "imputed values (all imputations)"]
+    )
     if table["systematic"].any():
         keys.append(Patch(color=SHADE))
         names.append("no value observed")

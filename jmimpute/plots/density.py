@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from jmimpute.plots.cells import category_codes, imputed_variables, observed_cells
+from jmimpute.plots.cells import category_codes, category_label, imputed_variables, observed_cells
 from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, OBSERVED, new_figure, tidy
 from jmimpute.plots.kernel import grid_over, kernel_density
 
@@ -153,7 +153,7 @@ def _draw_bars(axes: "Axes", table: pd.DataFrame) -> None:
     axes.bar(means.index + BAR / 2, means, BAR, color=IMPUTED, alpha=0.6)
     single = imputed[imputed["source"] == "imputed"]
     axes.hlines(single["density"], single["x"] + 0.1 * BAR, single["x"] + 0.9 * BAR, color=IMPUTED, linewidth=0.8)
-    labels = [f"{label:g}" if isinstance(label, float) else str(label) for label in observed["category"]]
+    labels = [category_label(level) for level in observed["category"]]
     upright = sum(map(len, labels)) > 30
     axes.set_xticks(observed["x"], labels, rotation=90 if upright else 0)
     axes.set_ylim(bottom=0)

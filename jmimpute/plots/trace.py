@@ -7,7 +7,22 @@ import numpy as np
 import pandas as pd
 
 from jmimpute.errors import TableError, options
-from jmimpute.names import BETA, CHAIN, CORR_E, CORR_U, CUTPOINTS, DRAW, OMEGA_E, OMEGA_U
+from jmimpute.names import (
+    BETA,
+    BETA_LEVEL2,
+    CHAIN,
+    CLUSTER,
+    CORR_E,
+    CORR_U,
+    CUTPOINTS,
+    DRAW,
+    HYPER_DF,
+    HYPER_SCALE,
+    LOG_SD_MEAN,
+    LOG_SD_SPREAD,
+    OMEGA_E,
+    OMEGA_U,
+)
 from jmimpute.plots.figure import CHAINS, LABEL_SIZE, new_figure, tidy
 from jmimpute.plots.kernel import grid_over, kernel_density
 
@@ -124,7 +139,8 @@ def _chosen(posterior: Any, var_names: str | Sequence[str] | None) -> dict[str, 
 def _default(posterior: Any, variables: Mapping[str, Mapping[str, tuple[int, ...]]]) -> list[str]:
     """Parameters that are drawn when none are asked for; what is known is the same in every draw."""
     cutpoints = [name for name in variables if name.startswith(f"{CUTPOINTS}_")]
-    names = [name for name in (BETA, OMEGA_E, OMEGA_U, *cutpoints) if name in variables]
+    wanted = (BETA, BETA_LEVEL2, HYPER_DF, HYPER_SCALE, LOG_SD_MEAN, LOG_SD_SPREAD, OMEGA_E, OMEGA_U, *cutpoints)
+    names = [name for name in wanted if name in variables and CLUSTER not in posterior[name].dims]
     return [label for name in names for label, index in variables[name].items() if np.ptp(_draws(posterior, name, index)) > 0]
 
 

@@ -10,13 +10,19 @@ from jmimpute.errors import some
 from jmimpute.sampling.elements import elements
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
     import xarray as xr
 
 RHAT_LIMIT = 1.01  # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021)
 RHAT_LIMIT_FEW_DRAWS = 1.05  # with few independent draws R-hat exceeds 1.01 by chance
 ESS_PER_CHAIN = 100
 ONE_CHAIN = "One chain only: convergence cannot be judged by comparing chains. Run at least 4."
-PARAMETERS = (names.BETA, names.OMEGA_E, names.OMEGA_U)
+PARAMETERS = (
+    *(names.BETA, names.OMEGA_E, names.OMEGA_U, names.BETA_LEVEL2, names.HYPER_DF, names.HYPER_SCALE),
+    *(names.LOG_SD_MEAN, names.LOG_SD_SPREAD),
+)
 
 
 def summarise(posterior: "xr.Dataset", variables: tuple[str, ...] | None = None, level: float = 0.95) -> pd.DataFrame:
@@ -35,17 +41,25 @@ def summarise(posterior: "xr.Dataset", variables: tuple[str, ...] | None = None,
         One row a free element; columns `mean`, `sd`, the two limits, `ess_bulk`, `ess_tail`, `r_hat`, `mcse_mean`,
         `mcse_sd`.
     """
+    return of_draws(dict(elements(posterior, variables)), level)
+
+
+def of_draws(draws: "Mapping[str, np.ndarray]", level: float = 0.95) -> pd.DataFrame:
+    """Summarise any quantities, as `summarise` does.
+
+    Parameters
+    ----------
+    draws : mapping of str to ndarray, shape (chains, draws)
+    level : float
+    """
     import numpy as np
     import xarray as xr
     from arviz_stats import summary
 
-    found = list(elements(posterior, variables))
-    stacked = np.stack([draws for _, draws in found], axis=-1)
-    flat = xr.Dataset(
-        {"element": ((names.CHAIN, names.DRAW, "parameter"), stacked)}, {"parameter": [text for text, _ in found]}
-    )
+    stacked = np.stack(list(draws.values()), axis=-1)
+    flat = xr.Dataset({"element": ((names.CHAIN, names.DRAW, "parameter"), stacked)}, {"parameter": list(draws)})
     table = summary(flat, ci_kind="eti", ci_prob=level)
-    table.index = pd.Index([text for text, _ in found], name="parameter")
+    table.index = pd.Index(list(draws), name="parameter")
     return table
 
 

@@ -10,9 +10,13 @@ from jmimpute import names
 if TYPE_CHECKING:
     import xarray as xr
 
-SYMMETRIC = (names.OMEGA_E, names.OMEGA_U)
 CORRELATIONS = (names.CORR_E, names.CORR_U)
-OF_LATENTS = (names.OMEGA_E, names.SD_E, names.CORR_E)
+SYMMETRIC = (names.OMEGA_E, names.OMEGA_U, names.HYPER_SCALE, *CORRELATIONS)
+OF_LATENTS = (names.OMEGA_E, names.SD_E, names.CORR_E, names.OMEGA_U, names.SD_U, names.CORR_U)
+WITH_ZEROS = (names.BETA, names.BETA_LEVEL2, names.OMEGA_U, names.CORR_U)
+#: Variances and covariances of latent normals that are known.
+KNOWN = (1.0, 0.5)
+ROUNDING = 1e-12
 
 
 def elements(posterior: "xr.Dataset", variables: tuple[str, ...] | None = None) -> Iterator[tuple[str, np.ndarray]]:
@@ -33,21 +37,22 @@ def elements(posterior: "xr.Dataset", variables: tuple[str, ...] | None = None) 
     """
     for name in variables or tuple(posterior.data_vars):
         array = posterior[name]
-        dims = array.dims[2:]
-        labels = [[str(label) for label in array.coords[dim].values] for dim in dims]
+        labels = [[str(label) for label in array.coords[dim].values] for dim in array.dims[2:]]
         values = array.to_numpy()
-        for index in np.ndindex(values.shape[2:]):
-            draws = values[(slice(None), slice(None), *index)]
-            if _is_free(name, index, draws):
-                yield f"{name}[{', '.join(labels[k][i] for k, i in enumerate(index))}]", draws
+        for index in map(tuple, np.argwhere(_free(name, values))):
+            text = f"[{', '.join(labels[k][i] for k, i in enumerate(index))}]" if index else ""
+            yield f"{name}{text}", values[(slice(None), slice(None), *index)]
 
 
-def _is_free(name: str, index: tuple[int, ...], draws: np.ndarray) -> bool:
-    if name in SYMMETRIC and index[1] > index[0]:
-        return False
-    if name in CORRELATIONS and index[1] >= index[0]:
-        return False
-    if name in OF_LATENTS and np.all((draws == 1.0) | (draws == 0.5)):
-        return False  # a variance or covariance of latent normals that is known
-    # A coefficient that a response does not have is 0 in every draw; an ICC that is not defined is NaN.
-    return not (name == names.BETA and not draws.any()) and not np.isnan(draws[0, 0])
+def _free(name: str, values: np.ndarray) -> np.ndarray:
+    """Which elements of a variable are free, in the shape of one draw."""
+    shape = values.shape[2:]
+    free = ~np.isnan(values[0, 0])  # an ICC that is not defined
+    if name in SYMMETRIC:
+        free &= np.tril(np.ones(shape[-2:], dtype=bool), -1 if name in CORRELATIONS else 0)
+    low, high = values.min(axis=(0, 1)), values.max(axis=(0, 1))
+    if name in WITH_ZEROS:  # a coefficient that a response does not have, or effects that are uncorrelated
+        free &= (low != 0.0) | (high != 0.0)
+    for number in KNOWN if name in OF_LATENTS else ():
+        free &= (np.abs(low - number) > ROUNDING) | (np.abs(high - number) > ROUNDING)
+    return free

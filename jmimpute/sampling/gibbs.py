@@ -214,16 +214,16 @@ def _draw_rows(model, state, precision, rng):
                 continue
             for a in range(first, first + width):
                 if model.ordinal[v]:
-                    below, above = _between_cuts(slot, state.cutpoints, model.first_cut[v], model.first_cut[v + 1])
+                    below, above = between_cuts(slot, state.cutpoints, model.first_cut[v], model.first_cut[v + 1])
                 else:
-                    below, above = _beside_others(y, first, width, a, slot)
-                _draw_latent(y, error, a, max(below, model.bounds[0]), min(above, model.bounds[1]), precision, rng)
+                    below, above = beside_others(y, first, width, a, slot)
+                draw_latent(y, error, a, max(below, model.bounds[0]), min(above, model.bounds[1]), precision, rng)
         if not complete[g]:
             _draw_missing(y, error, model.active[g], precision, roots[g], vector, rng)
 
 
 @kernel
-def _between_cuts(rank, cutpoints, first, end):
+def between_cuts(rank, cutpoints, first, end):
     """Where the latent of an ordinal variable lies in a category; its cut points are first..end."""
     below = -np.inf if rank == 0 else 0.0 if rank == 1 else cutpoints[first + rank - 2]
     above = 0.0 if rank == 0 else np.inf if rank > end - first else cutpoints[first + rank - 1]
@@ -231,7 +231,7 @@ def _between_cuts(rank, cutpoints, first, end):
 
 
 @kernel
-def _beside_others(y, first, width, a, slot):
+def beside_others(y, first, width, a, slot):
     """Where latent a of a binary or nominal variable lies in a category, given its other latents."""
     if a != first + slot:
         return -np.inf, 0.0 if slot == width else y[first + slot]
@@ -243,7 +243,7 @@ def _beside_others(y, first, width, a, slot):
 
 
 @kernel
-def _draw_latent(y, error, a, below, above, precision, rng):
+def draw_latent(y, error, a, below, above, precision, rng):
     """Coordinate a of one row, given all others: normal between two bounds."""
     fitted, shift = y[a] - error[a], 0.0
     for k in range(len(y)):
@@ -285,17 +285,24 @@ def _draw_cutpoints(model, state, rng):
             if rank >= 0:
                 lowest[rank] = min(lowest[rank], state.y[i, model.first[v]])
                 highest[rank] = max(highest[rank], state.y[i, model.first[v]])
-        for m in range(n):  # between categories m + 1 and m + 2
-            before = cuts[m - 1] if m > 0 else 0.0
-            after = cuts[m + 1] if m + 1 < n else np.inf
-            below, above = max(before, highest[m + 1]), min(after, lowest[m + 2])
-            if math.isinf(model.cut_sd):
-                cuts[m] = below + (above - below) * rng.random()
-                continue
-            # Half-normal distances to both neighbours, or to the one below.
-            centre, sd = (before, model.cut_sd) if m + 1 == n else (0.5 * (before + after), model.cut_sd * math.sqrt(0.5))
-            value = centre + sd * truncated_normal((below - centre) / sd, (above - centre) / sd, rng)
-            cuts[m] = min(max(value, below), above)  # against rounding
+        draw_cuts(cuts, lowest, highest, model.cut_sd, rng)
+
+
+@kernel
+def draw_cuts(cuts, lowest, highest, cut_sd, rng):
+    """Draw the cut points of one ordinal variable, given the lowest and the highest latent of each category."""
+    n = cuts.shape[0]
+    for m in range(n):  # between categories m + 1 and m + 2
+        before = cuts[m - 1] if m > 0 else 0.0
+        after = cuts[m + 1] if m + 1 < n else np.inf
+        below, above = max(before, highest[m + 1]), min(after, lowest[m + 2])
+        if math.isinf(cut_sd):
+            cuts[m] = below + (above - below) * rng.random()
+            continue
+        # Half-normal distances to both neighbours, or to the one below.
+        centre, sd = (before, cut_sd) if m + 1 == n else (0.5 * (before + after), cut_sd * math.sqrt(0.5))
+        value = centre + sd * truncated_normal((below - centre) / sd, (above - centre) / sd, rng)
+        cuts[m] = min(max(value, below), above)  # against rounding
 
 
 @kernel

@@ -44,7 +44,7 @@ def draw_constrained(omega, cross, weight, continuous, latent, pairs, log_step, 
     """
     n_l, n_c = len(latent), len(continuous)
     r, t_ll = block(omega, latent, latent), block(cross, latent, latent)
-    _draw_correlations(r, t_ll, n_c - 0.5 * weight, pairs, log_step, gain, rng)
+    draw_correlations(r, t_ll, n_c - 0.5 * weight, pairs, log_step, gain, rng)
     factor(t_ll)
     inverse = inverse_triangle(t_ll)  # C^-1 with T_ll = C C'
     half = np.zeros((n_l, n_c))
@@ -71,7 +71,7 @@ def draw_constrained(omega, cross, weight, continuous, latent, pairs, log_step, 
 
 
 @kernel
-def _draw_correlations(r, cross, power, pairs, log_step, gain, rng):
+def draw_correlations(r, cross, power, pairs, log_step, gain, rng):
     """Random walks over the free elements of R, with density |R|^power exp(-tr(R^-1 cross)/2)."""
     density = _latent_density(r, cross, power)
     for _ in range(SWEEPS):

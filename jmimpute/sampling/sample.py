@@ -42,6 +42,11 @@ def choose(sampler: str, specification: Specification) -> str:
     has_latents, boxed = specification.layout.has_latents, specification.latent_bounds is not None
     if sampler == AUTO:
         return GIBBS if boxed else COMPILED
+    if specification.is_structured and sampler != COMPILED:
+        raise SamplingError(
+            f"sampler={sampler!r} is for one covariance matrix common to all clusters, without level-2 responses and '||'. Use "
+            "sampler='auto'."
+        )
     if boxed and sampler != GIBBS:
         raise SamplingError("A model with latent_bounds can only be sampled with sampler='gibbs'.")
     if sampler == NUTPIE and has_latents:
@@ -82,6 +87,8 @@ def sample(
     seeds = [np.random.SeedSequence(seed, spawn_key=(CHAIN_STREAM, k)) for k in range(settings.chains)]
     if sampler == GIBBS:
         return _gibbs(specification, settings, seeds, keep)
+    if specification.is_structured:
+        return _structured(specification, settings, seeds, keep)
     if not specification.layout.has_latents:
         return _collapsed(specification, stats, settings, seeds)
     from jmimpute.sampling.latents import chains
@@ -106,6 +113,8 @@ def go_on(
     keep : sequence of (chain, draw)
         Counted from 0 again.
     """
+    if specification.is_structured:
+        return _structured(specification, settings, (), keep, state)
     from jmimpute.sampling.latents import chains, storage
 
     drawn = chains.draw(specification, stats, settings, (), None, keep, storage.from_state(state))
@@ -135,8 +144,9 @@ def joined(tree: "xr.DataTree", more: Groups) -> "xr.DataTree":
     for name in (POSTERIOR, SAMPLE_STATS):
         later = more[name].assign_coords({names.DRAW: more[name][names.DRAW] + n_before})
         groups[name] = xr.concat([groups[name], later], dim=names.DRAW, data_vars="minimal", coords="minimal", join="exact")
-    later = more[LATENTS].assign({names.DRAW: more[LATENTS][names.DRAW] + n_before})
-    groups[LATENTS] = xr.concat([groups[LATENTS], later], dim="kept", data_vars="minimal", coords="minimal", join="exact")
+    if LATENTS in groups:
+        later = more[LATENTS].assign({names.DRAW: more[LATENTS][names.DRAW] + n_before})
+        groups[LATENTS] = xr.concat([groups[LATENTS], later], dim="kept", data_vars="minimal", coords="minimal", join="exact")
     groups[STATE] = more[STATE]
     return as_tree(groups)
 
@@ -159,6 +169,28 @@ def _collapsed(specification: Specification, stats: Statistics, settings: Settin
         POSTERIOR: posterior.to_posterior([record.draws for record in records], goal, specification),
         SAMPLE_STATS: posterior.to_sample_stats(columns),
     }
+
+
+def _structured(
+    specification: Specification,
+    settings: Settings,
+    seeds: Sequence[Any],
+    keep: Sequence[tuple[int, int]],
+    state: "xr.Dataset | None" = None,
+) -> Groups:
+    """Several covariance matrices, level-2 responses, or zeros in Omega_u; from the start, or from where chains stand."""
+    from jmimpute.sampling.structured import chains, storage
+
+    snapshots = None if state is None else storage.from_state(state)
+    drawn = chains.draw(specification, settings, seeds, keep, snapshots)
+    groups = {
+        POSTERIOR: storage.to_posterior(drawn, specification),
+        SAMPLE_STATS: storage.to_sample_stats(drawn, specification),
+        STATE: storage.to_state(drawn.snapshots),
+    }
+    if specification.has_latents:
+        groups[LATENTS] = storage.kept_latents(drawn, specification)
+    return groups
 
 
 def _labelled(drawn: Any, specification: Specification, stats: Statistics) -> Groups:

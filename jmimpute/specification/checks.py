@@ -1,13 +1,15 @@
 """Everything that makes a specification unusable with these data, each refused with its place and a remedy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jmimpute.errors import FormulaError, TableError, some
+from jmimpute.errors import FormulaError, TableError, options, some
 from jmimpute.names import INTERCEPT
+from jmimpute.specification.covariances import COMMON, STRUCTURES
 from jmimpute.specification.design import Design
 from jmimpute.specification.formula import Formula
 from jmimpute.specification.layout import Layout
@@ -15,7 +17,12 @@ from jmimpute.table.clusters import Clusters
 from jmimpute.table.columns import require_complete
 
 
-def check_roles(formulas: list[Formula], columns: list[str]) -> None:
+def unquoted(formula: Formula) -> Formula:
+    """Responses without backquotes: in a joint model they are columns, where an analysis may transform them."""
+    return replace(formula, responses=tuple(name.strip("`") for name in formula.responses))
+
+
+def check_roles(formulas: Sequence[Formula], columns: Sequence[str]) -> None:
     """Each column has one role: response, covariate or cluster."""
     responses = [name for formula in formulas for name in formula.responses]
     for name in responses:
@@ -44,7 +51,47 @@ def check_roles(formulas: list[Formula], columns: list[str]) -> None:
                 raise FormulaError(f"Column {name!r} is the cluster and also a variable of the model. Drop one of the roles.")
 
 
-def check_families(families: Any, responses: tuple[str, ...]) -> None:
+def check_levels(level2: Sequence[Formula], level1: Sequence[Formula]) -> None:
+    """Level-2 responses need clusters, and a column is a response at one level only, and nothing else there."""
+    cluster = next((formula.cluster for formula in level1 if formula.cluster), None)
+    if cluster is None:
+        raise FormulaError(
+            f"The level-2 formula {level2[0].text!r} needs clusters, but no level-1 formula has a grouping term. Add one, such "
+            f"as '{level1[0].text} + (1 | cluster)'."
+        )
+    responses = [name for formula in level1 for name in formula.responses]
+    covariates = [name for formula in level1 for name in formula.columns]
+    for name in dict.fromkeys(name for formula in level2 for name in (*formula.responses, *formula.columns)):
+        if name == cluster:
+            raise FormulaError(f"Column {name!r} is the cluster and also a variable of level 2. Drop one of the roles.")
+    for name in (name for formula in level2 for name in formula.responses):
+        if name in responses:
+            raise FormulaError(f"Column {name!r} is a response at level 1 and at level 2. Keep it where its values vary.")
+        if name in covariates:
+            raise FormulaError(
+                f"Column {name!r} is a response at level 2 and a covariate at level 1. The responses of level 1 depend on it "
+                "already, through the covariances of their random effects with it: drop it from the right-hand sides."
+            )
+    for name in (name for formula in level2 for name in formula.columns):
+        if name in responses:
+            raise FormulaError(
+                f"Column {name!r} is a response at level 1 and a covariate at level 2. The level-2 responses depend on its "
+                "random effects already: drop it from the right-hand sides."
+            )
+
+
+def check_covariance(covariance: Any, formulas: Sequence[Formula]) -> None:
+    """The structure of the level-1 covariance exists, and there are clusters that it can differ between."""
+    if covariance not in STRUCTURES:
+        raise FormulaError(f"There is no covariance {covariance!r}: choose {options(STRUCTURES)}.")
+    if covariance != COMMON and not any(formula.cluster for formula in formulas):
+        raise FormulaError(
+            f"covariance={covariance!r} gives each cluster a level-1 covariance matrix of its own, but no formula has a "
+            "grouping term such as (1 | cluster), so that there are no clusters. Add one, or leave the covariance out."
+        )
+
+
+def check_families(families: Any, responses: Sequence[str]) -> None:
     """Families are given by response, for responses that exist."""
     if families is not None and not isinstance(families, Mapping):
         raise FormulaError(f"Families must be given as a dict such as {{'smoker': 'binary'}}, not {families!r}.")
@@ -53,8 +100,8 @@ def check_families(families: Any, responses: tuple[str, ...]) -> None:
             raise FormulaError(f"A family is given for {name!r}, which is not a response. Responses: {some(responses, 20)}.")
 
 
-def checked_bounds(bounds: Any, layout: Layout) -> tuple[float, float] | None:
-    """A box for latents has two ends with 0 between them, and a latent to hold."""
+def checked_bounds(bounds: Any, layout: Layout, is_structured: bool) -> tuple[float, float] | None:
+    """A box for latents has two ends with 0 between them, and a latent to hold, in a model where there is a sampler for it."""
     if bounds is None:
         return None
     try:
@@ -65,24 +112,49 @@ def checked_bounds(bounds: Any, layout: Layout) -> tuple[float, float] | None:
         raise FormulaError(f"latent_bounds must be finite and on both sides of 0, as (-3, 4) is, not {bounds!r}.")
     if not layout.has_latents:
         raise FormulaError("latent_bounds are given, but no response is categorical. Leave them out.")
+    if is_structured:
+        raise FormulaError(
+            "latent_bounds are there to compare simple models with jomo: they cannot be combined with level-2 responses, with "
+            "covariances that differ between clusters, or with '||'. Leave them out."
+        )
     return low, high
 
 
-def check_covariates(frame: pd.DataFrame, formulas: list[Formula]) -> None:
+def check_covariates(frame: pd.DataFrame, formulas: Sequence[Formula]) -> None:
     """Covariates are complete, finite and vary."""
     remedy = "Make it a response (left of '~') so that it is imputed too, or leave these rows out."
     for name in dict.fromkeys(name for formula in formulas for name in formula.columns):
         require_complete(frame, name, "a covariate", remedy)
-        series = frame[name]
-        if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
-            infinite = np.flatnonzero(np.isinf(series.to_numpy(dtype=float)))
-            if infinite.size:
-                raise TableError(
-                    f"Covariate {name!r} has infinite values in {len(infinite)} row(s), counted from 0: {some(infinite)}. "
-                    "Replace them or leave these rows out."
-                )
-        if _is_constant(series):
-            raise TableError(f"Covariate {name!r} does not vary: every row has {series.iloc[0]!r}. Drop it from the formula.")
+        check_finite(frame[name])
+        check_varies(frame[name], "row")
+
+
+def check_finite(series: pd.Series) -> None:
+    """A covariate has no infinite value."""
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
+        infinite = np.flatnonzero(np.isinf(series.to_numpy(dtype=float, na_value=np.nan)))
+        if infinite.size:
+            raise TableError(
+                f"Covariate {series.name!r} has infinite values in {len(infinite)} row(s), counted from 0: {some(infinite)}. "
+                "Replace them or leave these rows out."
+            )
+
+
+def check_varies(series: pd.Series, unit: str) -> None:
+    """A covariate, complete, does not have the same value in every row or cluster."""
+    if _is_constant(series):
+        (value,) = series.iloc[:1].tolist()
+        raise TableError(f"Covariate {series.name!r} does not vary: every {unit} has {value!r}. Drop it from the formula.")
+
+
+def check_present(name: str, lacking: Sequence) -> None:
+    """Every cluster has a value of a level-2 covariate in some row."""
+    if lacking:
+        raise TableError(
+            f"Column {name!r} is a covariate at level 2 but {len(lacking)} cluster(s) have no value of it in any row: "
+            f"{some(map(str, lacking))}. Make it a level-2 response (left of '~') so that it is imputed too, or leave these "
+            "clusters out."
+        )
 
 
 def _is_constant(series: pd.Series) -> bool:
@@ -95,11 +167,13 @@ def _is_constant(series: pd.Series) -> bool:
         ) from error
 
 
-def check_response(name: str, values: np.ndarray) -> None:
+def check_response(name: str, values: np.ndarray, units: str = "rows") -> None:
     """A response has observed values, and they differ."""
     observed = values[~np.isnan(values)]
     if not observed.size:
-        raise TableError(f"Response {name!r} has no observed value in any of the {len(values)} rows. Drop it from the formula.")
+        raise TableError(
+            f"Response {name!r} has no observed value in any of the {len(values)} {units}. Drop it from the formula."
+        )
     if observed.min() == observed.max():
         raise TableError(
             f"Response {name!r} is constant: all {observed.size} observed values are {observed[0]:g}. A constant cannot be "

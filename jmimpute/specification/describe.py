@@ -3,15 +3,17 @@
 import numpy as np
 
 from jmimpute.errors import some
-from jmimpute.specification.families import BINARY, NOMINAL, ORDINAL, Variable
+from jmimpute.names import HYPER_DF, HYPER_SCALE, INTERCEPT, LOG_SD_MEAN, LOG_SD_SPREAD
+from jmimpute.specification import prior_arguments
+from jmimpute.specification.cluster_priors import HierarchicalInverseWishart, LogSd
+from jmimpute.specification.covariances import COMMON
+from jmimpute.specification.families import BINARY, ORDINAL, Variable
+from jmimpute.specification.layout import Layout
+from jmimpute.specification.notes import notes
 from jmimpute.specification.priors import Flat
-from jmimpute.specification.propriety import unidentified
 from jmimpute.specification.specify import Specification
-from jmimpute.specification.variables import MANY, shown
+from jmimpute.specification.variables import shown
 from jmimpute.table.missing import Missing, classify
-
-# A category seen in fewer rows gets a note, and so do random effects with fewer clusters for each.
-FEW = 5
 
 
 def describe(specification: Specification) -> str:
@@ -24,82 +26,22 @@ def describe(specification: Specification) -> str:
     layout = specification.layout
     columns = [variable.first for variable in layout.variables]
     missing = classify(specification.y[:, columns], specification.clusters.codes, specification.n_clusters)
+    n_level2 = len(layout.level2.variables)
+    who = f"{len(layout.variables)} response(s)" + (f" at level 1 and {n_level2} at level 2" if n_level2 else "")
     size = f"{len(specification.y)} rows"
     if layout.n_effects:
         size += f" in {specification.n_clusters} clusters ({specification.clusters.name})"
     blocks = [
-        f"Joint model of {len(layout.variables)} response(s), {size}",
+        f"Joint model of {who}, {size}",
         _block("Level 1", _level_1(specification)),
-        _block("Categories", [*(f"{v.name} ({v.family}): {_rule(v)}" for v in layout.variables if v.is_latent),
-                              *_box(specification)]),
-        _block("Level 2", [f"u[{specification.clusters.name}] ~ Normal(0, Omega_u), {layout.n_effects} x {layout.n_effects}: "
-                           + some(layout.effects, 20)]) if layout.n_effects else "",
+        _block("Categories", _categories(specification)),
+        _block("Level 2", _level_2(specification)),
         _block("Priors", _priors(specification)),
-        _block("Missing cells", _missing(specification, missing)),
+        _block("Missing cells", [*_missing(specification, missing), *_missing_clusters(specification)]),
+        _block("Carried values", _carried(specification)),
         _block("Note", notes(specification, missing)),
-    ]  # fmt: skip
-    return "\n\n".join(block for block in blocks if block)
-
-
-def notes(specification: Specification, missing: Missing) -> list[str]:
-    """What is legal but worth knowing.
-
-    Parameters
-    ----------
-    specification : Specification
-    missing : Missing
-        Of the response columns.
-    """
-    found = []
-    patterns = specification.patterns
-    empty = int(patterns.counts[~patterns.observed.any(axis=1)].sum())
-    if empty:
-        found.append(f"{empty} row(s) have no observed response; they are imputed and do not inform the parameters.")
-    if not missing.cells.any():
-        found.append("No response has a missing cell: there is nothing to impute.")
-    for variable, codes in zip(specification.layout.variables, specification.categories.T, strict=True):
-        if variable.is_latent:
-            found += _notes_on_categories(variable, np.bincount(codes + 1, minlength=len(variable.levels) + 1)[1:])
-        else:
-            found += _notes_on_numbers(variable, specification.y[:, variable.first])
-    found += [f"{problem}. The result rests on the prior of beta." for problem in unidentified(specification)]
-    support = "the prior of beta" if specification.latent_bounds is None else "latent_bounds"
-    found += [f"{separation}. The result rests on {support}." for separation in specification.separations]
-    n_clusters, d = specification.n_clusters, specification.layout.n_effects
-    if d and n_clusters < FEW * d:
-        found.append(
-            f"{n_clusters} clusters say little about {d} random effects and their correlations: results depend on the prior of "
-            "Omega_u. Fewer random slopes, or a comparison of priors, would help."
-        )
-    return found
-
-
-def _notes_on_categories(variable: Variable, counts: np.ndarray) -> list[str]:
-    found = []
-    if variable.unused:
-        unused = some(map(shown, variable.unused), 20)
-        found.append(f"{variable.name}: {unused} never observed, hence not modelled and never imputed.")
-    for level, count in zip(variable.levels, counts, strict=True):
-        if count < FEW:
-            found.append(
-                f"{variable.name}: {shown(level)} is observed in {count} row(s) only, so that results depend on the priors. "
-                "Merging it with another category would help."
-            )
-    if variable.family == NOMINAL and len(variable.levels) >= MANY:
-        found.append(
-            f"{variable.name}: {len(variable.levels)} categories need {variable.width} latent normals, each with its own "
-            "coefficients, random effects and covariances. Sampling takes long; merging rare categories would help."
-        )
-    return found
-
-
-def _notes_on_numbers(variable: Variable, values: np.ndarray) -> list[str]:
-    if len(np.unique(values[~np.isnan(values)])) > 2:
-        return []
-    return [
-        f"{variable.name} has two distinct values and is modelled as continuous. If they are categories, say "
-        f"families={{{variable.name!r}: 'binary'}}."
     ]
+    return "\n\n".join(block for block in blocks if block)
 
 
 def _level_1(specification: Specification) -> list[str]:
@@ -107,15 +49,16 @@ def _level_1(specification: Specification) -> list[str]:
     lines = []
     for variable in layout.variables:
         a = variable.first
-        terms = [name for name, used in zip(layout.covariates, layout.beta_mask[:, a], strict=True) if used]
         random = [layout.random[c] for b, c in zip(layout.effect_response, layout.effect_column, strict=True) if a == b]
-        line = f"{_left(variable)} = " + " + ".join(f"b[{name}]" if name == "Intercept" else f"b {name}" for name in terms)
-        if random:
-            line += "".join(f" + u[{name}]" if name == "Intercept" else f" + u {name}" for name in random)
-        lines.append(line + " + e")
-    p = len(layout.responses)
-    common = ", common to all clusters" if layout.n_effects else ""
-    return [*lines, f"e ~ Normal(0, Omega_e), {p} x {p}{common}{_known(layout.variables)}"]
+        line = _fixed(variable, layout.covariates, layout.beta_mask)
+        lines.append(line + "".join(f" + u[{name}]" if name == INTERCEPT else f" + u {name}" for name in random) + " + e")
+    return [*lines, _residuals(specification) + _known(layout.variables)]
+
+
+def _fixed(variable: Variable, covariates: tuple[str, ...], mask: np.ndarray) -> str:
+    """The fixed part of the equation of a response."""
+    terms = [name for name, used in zip(covariates, mask[:, variable.first], strict=True) if used]
+    return f"{_left(variable)} = " + " + ".join(f"b[{name}]" if name == INTERCEPT else f"b {name}" for name in terms)
 
 
 def _left(variable: Variable) -> str:
@@ -124,8 +67,43 @@ def _left(variable: Variable) -> str:
     return ", ".join(labels) if len(labels) < 4 else f"{labels[0]} to {labels[-1]}"
 
 
+def _residuals(specification: Specification) -> str:
+    """The distribution of the residuals, and whose matrix it has."""
+    p, prior = len(specification.layout.responses), specification.priors.Omega_e
+    own = f"[{specification.clusters.name}]"
+    if specification.covariance == COMMON:
+        return f"e ~ Normal(0, Omega_e), {p} x {p}" + (", common to all clusters" if specification.n_clusters else "")
+    line = f"e ~ Normal(0, Omega_e{own}), {p} x {p}, one matrix a cluster"
+    if isinstance(prior, HierarchicalInverseWishart):
+        return f"{line}: Omega_e{own} ~ inverse-Wishart({HYPER_DF}, {HYPER_SCALE})"
+    if isinstance(prior, LogSd):
+        return f"{line}, correlations in common: log sd{own} ~ Normal({LOG_SD_MEAN}, {LOG_SD_SPREAD}^2)"
+    return f"{line}, independent of each other"
+
+
+def _level_2(specification: Specification) -> list[str]:
+    layout, own = specification.layout, f"[{specification.clusters.name}]"
+    if not layout.dim_u:
+        return []
+    level2 = layout.level2
+    lines = [_fixed(variable, level2.covariates, level2.beta_mask) + " + v" for variable in level2.variables]
+    who = f"(u{own}, v{own})" if level2.variables else f"u{own}"
+    size = f"{layout.dim_u} x {layout.dim_u}"
+    lines.append(f"{who} ~ Normal(0, Omega_u), {size}: {some(layout.labels_u, 20)}{_known(level2.variables)}")
+    return lines + _blocks(layout)
+
+
+def _blocks(layout: Layout) -> list[str]:
+    """Which coordinates of Omega_u may be correlated."""
+    if not layout.blocks.any():
+        return []
+    labels = np.array(layout.labels_u, dtype=object)
+    parts = [some(labels[layout.blocks == k], 20) for k in range(layout.blocks.max() + 1)]
+    return [f"correlations within blocks only: {'; '.join(parts)}"]
+
+
 def _known(variables: tuple[Variable, ...]) -> str:
-    """The elements of Omega_e that fix the scale of latents."""
+    """The elements of a covariance matrix that fix the scale of latents."""
     latent = [_left(variable) for variable in variables if variable.is_latent]
     several = [_left(variable) for variable in variables if variable.width > 1]
     text = f"; known: variance 1 of {', '.join(latent)}" if latent else ""
@@ -147,23 +125,46 @@ def _rule(variable: Variable) -> str:
     return f"that of the largest latent, {largest}, or {reference} where none is positive"
 
 
-def _box(specification: Specification) -> list[str]:
-    """The restriction of latents that jomo has."""
-    if specification.latent_bounds is None:
-        return []
-    low, high = specification.latent_bounds
-    return [f"latents of observed categories are kept between {low:g} and {high:g}, which biases results (latent_bounds)"]
+def _categories(specification: Specification) -> list[str]:
+    """How categories come from latents, and the restriction of these that jomo has."""
+    layout = specification.layout
+    latent = [variable for variable in (*layout.variables, *layout.level2.variables) if variable.is_latent]
+    lines = [f"{variable.name} ({variable.family}): {_rule(variable)}" for variable in latent]
+    if specification.latent_bounds is not None:
+        low, high = specification.latent_bounds
+        lines.append(
+            f"latents of observed categories are kept between {low:g} and {high:g}, which biases results (latent_bounds)"
+        )
+    return lines
 
 
 def _priors(specification: Specification) -> list[str]:
     priors, layout = specification.priors, specification.layout
-    lines = [f"beta: {priors.beta}", f"Omega_e: {priors.Omega_e}" + (", given what is known" if layout.has_latents else "")]
-    if layout.n_effects:
-        lines.append(f"Omega_u: {priors.Omega_u}")
-    if any(variable.n_cutpoints for variable in layout.variables):
+    variables = (*layout.variables, *layout.level2.variables)
+    lines = [f"beta: {priors.beta}", *_prior_of_residuals(specification)]
+    if layout.dim_u:
+        blocks = ", within blocks" if layout.blocks.any() else ""
+        lines.append(f"Omega_u: {priors.Omega_u}{blocks}" + (", given what is known" if layout.latent_u.any() else ""))
+    if any(variable.n_cutpoints for variable in variables):
         flat = isinstance(priors.cutpoints, Flat)
         lines.append(f"cut points: {priors.cutpoints if flat else f'half-normal({priors.cutpoints.sd:g}) distances'}")
     return lines
+
+
+def _prior_of_residuals(specification: Specification) -> list[str]:
+    """The prior of Omega_e and, for matrices drawn from a distribution, those of its parameters."""
+    prior, p = specification.priors.Omega_e, len(specification.layout.responses)
+    given = ", given what is known" if specification.layout.has_latents else ""
+    name = "Omega_e" if specification.covariance == COMMON else f"Omega_e[{specification.clusters.name}]"
+    if not isinstance(prior, HierarchicalInverseWishart):
+        return [f"{name}: {prior}{given}"]
+    df, scale = prior.df_for(p), prior_arguments.shown(prior.scale)
+    wishart = f"Wishart(df {df:g}, scale {f'{HYPER_DF} / {df:g} x ' if prior.relative else ''}{scale})"
+    return [
+        f"{name}: inverse-Wishart({HYPER_DF}, {HYPER_SCALE}){given}",
+        f"{HYPER_DF}: chi-square({prior.eta_for(p):g}), at least {p}",
+        f"{HYPER_SCALE}: {wishart} on the {'standardised' if prior.relative else 'original'} scale",
+    ]
 
 
 def _missing(specification: Specification, missing: Missing) -> list[str]:
@@ -175,6 +176,31 @@ def _missing(specification: Specification, missing: Missing) -> list[str]:
             absent = [specification.clusters.labels[j] for j in np.flatnonzero(missing.systematic[:, a])]
             line += f", {sporadic} sporadic and {cells - sporadic} systematic in {len(absent)} cluster(s): {some(absent)}"
         lines.append(line)
+    return lines
+
+
+def _missing_clusters(specification: Specification) -> list[str]:
+    """Level-2 responses without a value, which is one cell for each cluster."""
+    lines = []
+    n_clusters = specification.n_clusters
+    for variable in specification.layout.level2.variables:
+        absent = np.flatnonzero(np.isnan(specification.w[:, variable.first]))
+        line = f"{variable.name}: {len(absent)} of {n_clusters} clusters ({len(absent) / n_clusters:.0%})"
+        lines.append(line + (f": {some(specification.clusters.labels[j] for j in absent)}" if absent.size else ""))
+    return lines
+
+
+def _carried(specification: Specification) -> list[str]:
+    """Values of level 2 that were given in some rows of a cluster only."""
+    codes = np.empty_like(specification.clusters.codes)
+    codes[specification.order] = specification.clusters.codes
+    lines = []
+    for name, rows in (specification.carried | specification.carried_covariates).items():
+        clusters = [specification.clusters.labels[j] for j in np.unique(codes[rows])]
+        lines.append(
+            f"{name}: {len(rows)} row(s) take the value of another row of their cluster, in {len(clusters)} cluster(s): "
+            f"{some(clusters)}"
+        )
     return lines
 
 

@@ -1,9 +1,12 @@
 """lme4-style formulas with several responses, split safely: ``english + ravens ~ sex + (1 + sex | school)``.
 
+With ``||`` in place of ``|`` random effects of different columns are uncorrelated.
+
 formulae parses; nothing here evaluates anything. The syntax tree is walked before a formula may reach an evaluator, since
 formulae runs whatever code a formula names: only columns, operators and the functions listed in `FUNCTIONS` pass.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +18,9 @@ FUNCTIONS = (
     *("log", "log1p", "exp", "sqrt", "abs", "I", "C", "center", "scale", "standardize", "poly", "bs"),
     *("Treatment", "Sum"),
 )
+
+# Quoted names and texts, within which anything goes, or the bars that are looked for.
+_QUOTED_OR_BARS = re.compile(r"""`[^`]*`|"[^"]*"|'[^']*'|\|\|""")
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Formula:
         Column right of ``|``.
     columns : tuple of str
         Columns named on the right-hand side, the cluster not included.
+    uncorrelated : bool
+        Whether the grouping term has ``||``.
     """
 
     text: str
@@ -43,9 +51,10 @@ class Formula:
     random: str | None
     cluster: str | None
     columns: tuple[str, ...]
+    uncorrelated: bool = False
 
 
-def parse(text: str, available: Sequence[str]) -> Formula:
+def parse(text: str, available: Sequence[str], allow_uncorrelated: bool = False) -> Formula:
     """Parse and check one formula.
 
     Parameters
@@ -54,6 +63,8 @@ def parse(text: str, available: Sequence[str]) -> Formula:
         For example ``"english + ravens ~ sex + (1 + sex | school)"``.
     available : sequence of str
         Columns of the table.
+    allow_uncorrelated : bool
+        Whether the grouping term may have ``||``.
 
     Returns
     -------
@@ -65,7 +76,8 @@ def parse(text: str, available: Sequence[str]) -> Formula:
         If the formula does not parse, names an unknown column, calls a function that is not listed, or has more than one
         grouping term.
     """
-    tree = _tree(text)
+    readable, uncorrelated = _with_single_bars(text, allow_uncorrelated)
+    tree = _tree(text, readable)
     if _kind(tree) != "Binary" or tree.operator.lexeme != "~":
         raise FormulaError(
             f"The formula {text!r} has no '~'. Write the incomplete variables left of it and their covariates right of it, "
@@ -80,23 +92,32 @@ def parse(text: str, available: Sequence[str]) -> Formula:
     random, cluster, random_columns = _grouping(groups, text, available)
     columns = dict.fromkeys([*(name for _, term in fixed for name in _variables(term)), *random_columns])
     common = "".join(f" {sign} {_source(term)}" for sign, term in fixed).removeprefix(" + ")
-    return Formula(text, responses, common, random, cluster, tuple(columns))
+    return Formula(text, responses, common, random, cluster, tuple(columns), uncorrelated)
 
 
-def _tree(text: str) -> Any:
-    """Parse text with formulae and make sure that all of it was read."""
+def _with_single_bars(text: str, allow_uncorrelated: bool) -> tuple[str, bool]:
+    """Write ``||``, which formulae does not know, as ``|``; whether there was one.
+
+    A bar that does not belong to the one grouping term is refused later, so that this one does.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise FormulaError(f"A formula must be a non-empty text such as 'y ~ x + (1 | cluster)', not {text!r}.")
+    found = "||" in _QUOTED_OR_BARS.findall(text)
+    if found and not allow_uncorrelated:
+        raise FormulaError(
+            f"The formula {text!r} uses '||'. Uncorrelated random effects are not available here: write a single '|', which "
+            "estimates the correlations as well."
+        )
+    return _QUOTED_OR_BARS.sub(lambda match: "|" if match[0] == "||" else match[0], text), found
+
+
+def _tree(text: str, readable: str) -> Any:
+    """Parse what formulae can read and make sure that all of it was read."""
     from formulae.parser import ParseError, Parser
     from formulae.scanner import ScanError, Scanner
 
-    if not isinstance(text, str) or not text.strip():
-        raise FormulaError(f"A formula must be a non-empty text such as 'y ~ x + (1 | cluster)', not {text!r}.")
-    if "||" in text:
-        raise FormulaError(
-            f"The formula {text!r} uses '||'. Uncorrelated random effects are not available: write a single '|', which "
-            "estimates the correlations as well."
-        )
     try:
-        parser = Parser(Scanner(text).scan())
+        parser = Parser(Scanner(readable).scan())
         tree = parser.parse()
     except (ParseError, ScanError, AttributeError, IndexError) as error:
         raise FormulaError(f"The formula {text!r} does not parse: {error}") from error

@@ -6,12 +6,13 @@ and standard deviation 1 (`jmimpute.specification.scaling`). ``jm.priors.jomo()`
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from jmimpute.errors import PriorError, options
+from jmimpute.specification import prior_arguments as arguments
+from jmimpute.specification.cluster_priors import LOG_SD, HierarchicalInverseWishart, LogSd, heterogeneous, hierarchical
 
 
 @dataclass(frozen=True)
@@ -77,21 +78,49 @@ class InverseWishart:
         PriorError
             If a matrix of another shape was given.
         """
-        scale = np.asarray(self.scale, dtype=float)
-        matrix = scale * np.eye(dim) if scale.ndim == 0 else scale
-        if matrix.shape != (dim, dim):
-            raise PriorError(f"The inverse-Wishart scale has shape {matrix.shape}; this model needs ({dim}, {dim}).")
-        return matrix
+        return arguments.square(self.scale, dim, "inverse-Wishart")
+
+    def standard_scale(self, transform: np.ndarray) -> np.ndarray:
+        """Scale matrix of the same prior on the standardised scale, K^-1 S K^-T.
+
+        Parameters
+        ----------
+        transform : ndarray, shape (dim, dim)
+            K, such that Omega = K Omega* K'.
+
+        Returns
+        -------
+        ndarray, shape (dim, dim)
+            Symmetric to the last bit.
+        """
+        inverse = np.linalg.inv(transform)
+        scale = inverse @ self.scale_matrix(len(transform)) @ inverse.T
+        return 0.5 * (scale + scale.T)
 
     def __str__(self) -> str:
         df = "dimension" if self.df is None else f"{self.df:g}"
-        scale = f"{self.scale:g} x identity" if np.ndim(self.scale) == 0 else "given matrix"
-        return f"inverse-Wishart(df {df}, scale {scale}) on the original scale"
+        return f"inverse-Wishart(df {df}, scale {arguments.shown(self.scale)}) on the original scale"
+
+
+@dataclass(frozen=True)
+class DefaultLevel1:
+    """The default of the level-1 covariance, whatever its structure; `jmimpute.specification.settling` says which that is."""
+
+    def __str__(self) -> str:
+        return "default"
 
 
 @dataclass(frozen=True)
 class JomoLevel1:
-    """Inverse-Wishart with scale I and df -1 if all responses are continuous, else flat on the free elements: what jomo has."""
+    """What jomo has for the level-1 covariance, which depends on its structure and on whether a response is categorical."""
+
+    def __str__(self) -> str:
+        return "as in jomo"
+
+
+@dataclass(frozen=True)
+class JomoLevel2:
+    """What jomo has for the level-2 covariance, which depends on whether a level-2 response is categorical."""
 
     def __str__(self) -> str:
         return "as in jomo"
@@ -105,17 +134,18 @@ CovariancePrior = LKJ | InverseWishart | Flat
 class Priors:
     """One prior for each kind of parameter.
 
-    Latent normals have elements of `Omega_e` that are known, and each prior of it is then that prior given these elements.
+    Latent normals have elements of `Omega_e` and `Omega_u` that are known, and each prior of these is then that prior given
+    these elements.
     """
 
     beta: CoefficientPrior
-    Omega_e: CovariancePrior | JomoLevel1
-    Omega_u: CovariancePrior
+    Omega_e: CovariancePrior | HierarchicalInverseWishart | LogSd | DefaultLevel1 | JomoLevel1
+    Omega_u: CovariancePrior | JomoLevel2
     cutpoints: CoefficientPrior
 
 
 def flat() -> Flat:
-    """Improper uniform prior for `beta`, `cutpoints`, or the free elements of `Omega_e`."""
+    """Improper uniform prior for `beta`, `cutpoints`, or the free elements of `Omega_e` or, with latent normals, `Omega_u`."""
     return Flat()
 
 
@@ -132,7 +162,7 @@ def normal(sd: float) -> Normal:
     PriorError
         If `sd` is not positive.
     """
-    return Normal(_positive(sd, "sd"))
+    return Normal(arguments.positive(sd, "sd"))
 
 
 def lkj(eta: float = 1.0, sd: float = 1.0) -> LKJ:
@@ -150,7 +180,7 @@ def lkj(eta: float = 1.0, sd: float = 1.0) -> LKJ:
     PriorError
         If an argument is not positive.
     """
-    return LKJ(_positive(eta, "eta"), _positive(sd, "sd"))
+    return LKJ(arguments.positive(eta, "eta"), arguments.positive(sd, "sd"))
 
 
 def inverse_wishart(df: float | None = None, scale: Any = 1.0) -> InverseWishart:
@@ -168,25 +198,39 @@ def inverse_wishart(df: float | None = None, scale: Any = 1.0) -> InverseWishart
     PriorError
         If the scale is not a symmetric positive definite matrix or a positive number.
     """
-    if df is not None and not _is_number(df):
+    if df is not None and not arguments.is_number(df):
         raise PriorError(f"df must be a number, not {df!r}.")
-    try:
-        matrix = np.asarray(scale, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise PriorError(f"The inverse-Wishart scale must hold numbers, not {scale!r}.") from error
-    if matrix.ndim == 0:
-        return InverseWishart(df, _positive(float(matrix), "scale"))
-    symmetric = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] and np.allclose(matrix, matrix.T)
-    if not symmetric or not np.all(np.isfinite(matrix)) or np.linalg.eigvalsh(matrix).min() <= 0:
-        raise PriorError("The inverse-Wishart scale must be a positive number or a symmetric positive definite matrix.")
-    return InverseWishart(df, tuple(map(tuple, matrix.tolist())))
+    return InverseWishart(df, arguments.scale(scale, "inverse-Wishart"))
 
 
-CONSTRUCTORS: dict[type, Any] = {Flat: flat, Normal: normal, LKJ: lkj, InverseWishart: inverse_wishart}
+def _log_sd(spread: float, eta: float) -> LogSd:
+    """Make the prior from its record, which has no kind."""
+    return heterogeneous(LOG_SD, spread, eta)
+
+
+CONSTRUCTORS: dict[type, Any] = {
+    Flat: flat,
+    Normal: normal,
+    LKJ: lkj,
+    InverseWishart: inverse_wishart,
+    HierarchicalInverseWishart: hierarchical,
+    LogSd: _log_sd,
+}
+MARKERS: tuple[type, ...] = (DefaultLevel1, JomoLevel1, JomoLevel2)
+#: What an analyst writes for each kind.
+WRITTEN: dict[type, str] = {
+    Flat: "jm.priors.flat()",
+    Normal: "jm.priors.normal()",
+    LKJ: "jm.priors.lkj()",
+    InverseWishart: "jm.priors.inverse_wishart()",
+    HierarchicalInverseWishart: "jm.priors.hierarchical()",
+    LogSd: f"jm.priors.heterogeneous({LOG_SD!r})",
+}
+#: Kinds by parameter; which of those of covariances fit a model is said in `jmimpute.specification.settling`.
 ALLOWED: dict[str, tuple[type, ...]] = {
     "beta": (Flat, Normal),
-    "Omega_e": (LKJ, InverseWishart, Flat, JomoLevel1),
-    "Omega_u": (LKJ, InverseWishart),
+    "Omega_e": (LKJ, InverseWishart, Flat, HierarchicalInverseWishart, LogSd, DefaultLevel1, JomoLevel1),
+    "Omega_u": (LKJ, InverseWishart, Flat, JomoLevel2),
     "cutpoints": (Flat, Normal),
 }
 
@@ -196,34 +240,22 @@ def default() -> Priors:
 
     Coefficients are normal(0, 5), distances of cut points half-normal(5); standard deviations half-normal(1). Correlations
     between units are uniform; those between random effects, about which few clusters say little, are LKJ(2), which keeps them
-    off the boundary.
+    off the boundary. With ``covariance="random"`` the level-1 covariance has `hierarchical()`.
     """
-    return Priors(normal(5.0), lkj(eta=1.0, sd=1.0), lkj(eta=2.0, sd=1.0), normal(5.0))
+    return Priors(normal(5.0), DefaultLevel1(), lkj(eta=2.0, sd=1.0), normal(5.0))
 
 
 def jomo() -> Priors:
-    """The priors of the R package jomo for a common covariance matrix.
+    """The priors of the R package jomo.
 
-    Flat coefficients; level-2 covariance inverse-Wishart with scale I and its dimension as degrees of freedom. Level-1
-    covariance: with continuous responses only, inverse-Wishart with scale I and -1 degrees of freedom, as jomo 2.7 draws it
-    (posterior degrees of freedom N - 1), not the p of its manual; with a categorical response flat on the free elements, for
-    which jomo ignores its scale. Scales are on the original scale of the data. Cut points, which jomo does not have, are flat.
+    Flat coefficients. Level-2 covariance: inverse-Wishart with scale I and its dimension as degrees of freedom; flat on the
+    free elements with a categorical level-2 response. Common level-1 covariance: with continuous responses only,
+    inverse-Wishart with scale I and -1 degrees of freedom, as jomo 2.7 draws it (posterior degrees of freedom N - 1), not the
+    p of its manual; with a categorical response flat on the free elements, for which jomo ignores its scale. Cluster-specific
+    ones likewise, with 0 degrees of freedom. Random ones: ``hierarchical(relative=False)``. Scales are on the original scale
+    of the data. Cut points, which jomo does not have, are flat.
     """
-    return Priors(flat(), JomoLevel1(), inverse_wishart(), flat())
-
-
-def concrete(priors: Priors, has_latents: bool) -> Priors:
-    """Replace a prior that depends on the kind of responses by the one meant.
-
-    Parameters
-    ----------
-    priors : Priors
-    has_latents : bool
-        Whether any response is categorical.
-    """
-    if not isinstance(priors.Omega_e, JomoLevel1):
-        return priors
-    return replace(priors, Omega_e=flat() if has_latents else inverse_wishart(df=-1.0))
+    return Priors(flat(), JomoLevel1(), JomoLevel2(), flat())
 
 
 def resolve(priors: Priors | Mapping[str, Any] | None) -> Priors:
@@ -253,8 +285,8 @@ def resolve(priors: Priors | Mapping[str, Any] | None) -> Priors:
         raise PriorError(f"There is no parameter {unknown[0]!r}. Priors can be given for {options(names)}.")
     for name, prior in priors.items():
         if not isinstance(prior, ALLOWED[name]):
-            constructors = [f"jm.priors.{CONSTRUCTORS[kind].__name__}()" for kind in ALLOWED[name] if kind in CONSTRUCTORS]
-            raise PriorError(f"The prior of {name!r} must be made by {' or '.join(constructors)}, not {prior!r}.")
+            written = [WRITTEN[kind] for kind in ALLOWED[name] if kind in WRITTEN]
+            raise PriorError(f"The prior of {name!r} must be made by {' or '.join(written)}, not {prior!r}.")
     return replace(default(), **dict(priors))
 
 
@@ -283,7 +315,7 @@ def from_record(record: Mapping[str, Any]) -> Priors:
     PriorError
         If it names a prior that does not exist.
     """
-    constructors = {kind.__name__: make for kind, make in {**CONSTRUCTORS, JomoLevel1: JomoLevel1}.items()}
+    constructors = {kind.__name__: make for kind, make in {**CONSTRUCTORS, **{kind: kind for kind in MARKERS}}.items()}
     if not isinstance(record, Mapping):
         raise PriorError(f"Priors must be written by name, not as {record!r}.")
     made = {}
@@ -297,13 +329,3 @@ def from_record(record: Mapping[str, Any]) -> Priors:
         except TypeError as error:
             raise PriorError(f"The prior of {name!r} cannot be read: {error}.") from error
     return resolve(made)
-
-
-def _positive(value: float, name: str) -> float:
-    if not _is_number(value) or value <= 0:
-        raise PriorError(f"{name} must be a positive number, not {value!r}.")
-    return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and bool(np.isfinite(float(value)))

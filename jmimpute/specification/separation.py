@@ -14,7 +14,7 @@ import pandas as pd
 from jmimpute.errors import some
 from jmimpute.names import INTERCEPT
 from jmimpute.specification.families import BINARY, ORDINAL, Variable
-from jmimpute.specification.layout import Layout
+from jmimpute.specification.layout import Layout, Level2
 from jmimpute.specification.variables import shown
 
 # Slacks are scaled to be about 1 at most, and the solver is right to 1e-7.
@@ -98,12 +98,12 @@ class _Bounds:
         return np.concatenate([(sign[:, : self.width].T @ self.x).ravel(), sign[:, self.width : -1].sum(axis=0)])
 
 
-def separations(layout: Layout, categories: np.ndarray, x: np.ndarray, free: bool) -> list[Separation]:
+def separations(layout: Layout | Level2, categories: np.ndarray, x: np.ndarray, free: bool) -> list[Separation]:
     """Find the responses whose categories are separated.
 
     Parameters
     ----------
-    layout : Layout
+    layout : Layout or Level2
     categories : ndarray of int, shape (n_rows, n_variables)
         Positions in the levels of each variable, -1 for missing cells.
     x : ndarray, shape (n_rows, q)

@@ -1,7 +1,7 @@
 """From formulas and a table to arrays in canonical order: parse, check, lay out, standardise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -10,12 +10,17 @@ import pandas as pd
 
 from jmimpute.errors import FormulaError
 from jmimpute.specification import checks, priors, scaling
-from jmimpute.specification.design import Design, design
+from jmimpute.specification.covariances import CLUSTER_SPECIFIC as CLUSTER_SPECIFIC
+from jmimpute.specification.covariances import COMMON as COMMON
+from jmimpute.specification.covariances import RANDOM as RANDOM
+from jmimpute.specification.designs import add, stack
 from jmimpute.specification.families import Family, Variable
 from jmimpute.specification.formula import Formula, parse
-from jmimpute.specification.layout import Layout, lay_out
+from jmimpute.specification.layout import Layout, Level2, lay_out
+from jmimpute.specification.level2 import collect, parse_level2
 from jmimpute.specification.propriety import check_posterior
 from jmimpute.specification.separation import Separation, separations
+from jmimpute.specification.settling import settle
 from jmimpute.specification.variables import coordinates, encode, resolve
 from jmimpute.table import clusters as cluster_codes
 from jmimpute.table import order, patterns
@@ -48,6 +53,18 @@ class Specification:
         Of y.
     latent_bounds : tuple of float, optional
         Box for latent normals of observed categories, which is not part of the model but of jomo since version 2.7.
+    covariance : {"common", "cluster-specific", "random"}
+        Whether clusters share Omega_e.
+    w : ndarray, shape (J, p2)
+        Level-2 responses on the standardised scale by cluster, as `y`.
+    categories2 : ndarray of int, shape (J, n_variables2)
+        As `categories`.
+    x2 : ndarray, shape (J, q2)
+        On the standardised scale.
+    level2_formulas : tuple of Formula
+    carried, carried_covariates : dict of str to ndarray of int
+        Rows of the table without a value in clusters that have one in another row, for each level-2 response column and each
+        level-2 covariate column that has such rows.
     """
 
     formulas: tuple[Formula, ...]
@@ -62,6 +79,23 @@ class Specification:
     z: np.ndarray
     patterns: Patterns
     latent_bounds: tuple[float, float] | None = None
+    covariance: str = COMMON
+    w: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    categories2: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
+    x2: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    level2_formulas: tuple[Formula, ...] = ()
+    carried: dict[str, np.ndarray] = field(default_factory=dict)
+    carried_covariates: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether there is more than one level-1 covariance, a level-2 response, or a zero in Omega_u."""
+        return _is_structured(self.layout, self.covariance)
+
+    @property
+    def has_latents(self) -> bool:
+        """Whether any response, of rows or of clusters, is categorical."""
+        return self.layout.has_latents or bool(self.layout.level2.latent.any())
 
     @property
     def n_clusters(self) -> int:
@@ -70,8 +104,10 @@ class Specification:
 
     @cached_property
     def separations(self) -> list[Separation]:
-        """Responses whose categories covariates tell apart without error, cut points being free to move."""
-        return separations(self.layout, self.categories, self.x, free=True)
+        """Responses of both levels whose categories covariates tell apart without error, cut points being free to move."""
+        found = separations(self.layout, self.categories, self.x, free=True)
+        level2 = self.layout.level2
+        return found + separations(level2, self.categories2, self.x2, free=True) if level2.variables else found
 
 
 def specify(
@@ -80,6 +116,9 @@ def specify(
     given_families: Mapping[str, str | Family] | None = None,
     given_priors: priors.Priors | Mapping[str, Any] | None = None,
     latent_bounds: tuple[float, float] | None = None,
+    *,
+    level2: str | Sequence[str] | None = None,
+    covariance: str = COMMON,
 ) -> Specification:
     """Turn what the analyst wrote into a specification.
 
@@ -89,11 +128,14 @@ def specify(
         One formula for all responses, or several, each with its own covariates and random effects.
     frame : pandas.DataFrame, n_rows rows
     given_families : mapping of str to str or Family, optional
-        See `jmimpute.specification.variables.resolve`.
+        See `jmimpute.specification.variables.resolve`; for responses of both levels.
     given_priors : Priors or mapping, optional
         See `jmimpute.specification.priors.resolve`.
     latent_bounds : tuple of float, optional
         See `Specification`.
+    level2 : str or sequence of str, optional
+        Formulas of responses that belong to clusters.
+    covariance : {"common", "cluster-specific", "random"}
 
     Returns
     -------
@@ -105,27 +147,27 @@ def specify(
         See `jmimpute.specification.checks` and `jmimpute.specification.propriety`.
     """
     parsed = _parse_all(formulas, list(frame.columns))
-    responses = tuple(name for formula in parsed for name in formula.responses)
-    checks.check_families(given_families, responses)
+    parsed2 = parse_level2(level2, list(frame.columns), parsed)
+    checks.check_covariance(covariance, parsed)
+    responses = [name for formula in parsed for name in formula.responses]
+    checks.check_families(given_families, [*responses, *(name for formula in parsed2 for name in formula.responses)])
+    families = given_families or {}
     checks.check_covariates(frame, parsed)
-    variables = resolve(frame, responses, given_families or {})
-    y = np.column_stack([coordinates(frame[variable.name], variable) for variable in variables])
-    categories = np.column_stack([encode(frame[variable.name], variable) for variable in variables])
-    for variable in variables:
-        if not variable.is_latent:
-            checks.check_response(variable.name, y[:, variable.first])
+    variables = resolve(frame, responses, families)
+    y, categories = _response_columns(frame, variables)
     clusters = cluster_codes.code(frame, next((f.cluster for f in parsed if f.cluster), None))
     checks.check_clusters(clusters)
+    of_clusters = collect(parsed2, frame, clusters, families)
+    rows = order.canonical(frame, clusters.codes, _modelled(parsed, parsed2))
     covariates = list(dict.fromkeys(name for formula in parsed for name in formula.columns))
-    rows = order.canonical(frame, clusters.codes, [*responses, *covariates])
     y = y[rows]
-    layout, x, z = _designs(parsed, variables, frame[covariates].iloc[rows])
-    scales = scaling.find(y, x, z, layout)
+    layout, x, z = _designs(parsed, variables, frame[covariates].iloc[rows], of_clusters.level2)
+    scales = scaling.find(y, x, z, of_clusters.w, of_clusters.x2, layout)
     y = (y - scales.center) / scales.scale
     specification = Specification(
         formulas=tuple(parsed),
         layout=layout,
-        priors=_fitting(priors.resolve(given_priors), layout),
+        priors=settle(priors.resolve(given_priors), layout, covariance),
         scaling=scales,
         clusters=Clusters(clusters.name, clusters.labels, clusters.codes[rows]),
         order=rows,
@@ -134,37 +176,50 @@ def specify(
         x=x @ scales.x_transform,
         z=z @ scales.z_transform,
         patterns=patterns.find(y),
-        latent_bounds=checks.checked_bounds(latent_bounds, layout),
+        latent_bounds=checks.checked_bounds(latent_bounds, layout, _is_structured(layout, covariance)),
+        covariance=covariance,
+        w=(of_clusters.w - scales.center2) / scales.scale2,
+        categories2=of_clusters.categories,
+        x2=of_clusters.x2 @ scales.x2_transform,
+        level2_formulas=parsed2,
+        carried=of_clusters.carried,
+        carried_covariates=of_clusters.carried_covariates,
     )
     check_posterior(specification)
     return specification
 
 
-def _fitting(resolved: priors.Priors, layout: Layout) -> priors.Priors:
-    """Settle priors that depend on the responses; refuse a scale matrix of another dimension than the model's."""
-    resolved = priors.concrete(resolved, layout.has_latents)
-    for prior, dim in ((resolved.Omega_e, len(layout.responses)), (resolved.Omega_u, layout.n_effects)):
-        if dim and isinstance(prior, priors.InverseWishart):
-            prior.scale_matrix(dim)
-    return resolved
+def _is_structured(layout: Layout, covariance: str) -> bool:
+    return covariance != COMMON or bool(layout.level2.variables) or bool(layout.blocks.any())
 
 
 def _parse_all(formulas: str | Sequence[str], columns: list[str]) -> list[Formula]:
     texts = [formulas] if isinstance(formulas, str) else list(formulas)
     if not texts:
         raise FormulaError("No formula was given. Write one such as 'y1 + y2 ~ x + (1 | cluster)'.")
-    parsed = [_unquoted(parse(text, columns)) for text in texts]
+    parsed = [checks.unquoted(parse(text, columns, allow_uncorrelated=True)) for text in texts]
     checks.check_roles(parsed, columns)
     return parsed
 
 
-def _unquoted(formula: Formula) -> Formula:
-    """Responses without backquotes: here they are columns, where an analysis may transform them."""
-    return replace(formula, responses=tuple(name.strip("`") for name in formula.responses))
+def _response_columns(frame: pd.DataFrame, variables: tuple[Variable, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates and category codes of the responses."""
+    y = np.column_stack([coordinates(frame[variable.name], variable) for variable in variables])
+    categories = np.column_stack([encode(frame[variable.name], variable) for variable in variables])
+    for variable in variables:
+        if not variable.is_latent:
+            checks.check_response(variable.name, y[:, variable.first])
+    return y, categories
+
+
+def _modelled(level1: Sequence[Formula], level2: Sequence[Formula]) -> list[str]:
+    """The columns of a model, responses first, those of level 1 before those of level 2."""
+    names = [name for formulas in (level1, level2) for formula in formulas for name in formula.responses]
+    return list(dict.fromkeys([*names, *(name for formula in (*level1, *level2) for name in formula.columns)]))
 
 
 def _designs(
-    formulas: list[Formula], variables: tuple[Variable, ...], frame: pd.DataFrame
+    formulas: list[Formula], variables: tuple[Variable, ...], frame: pd.DataFrame, level2: Level2
 ) -> tuple[Layout, np.ndarray, np.ndarray]:
     """Evaluate both sides of every formula and put the columns of all responses side by side."""
     fixed: dict[str, tuple[str, ...]] = {}
@@ -172,24 +227,12 @@ def _designs(
     x_columns: dict[str, np.ndarray] = {}
     z_columns: dict[str, np.ndarray] = {}
     for formula in formulas:
-        x = _design(formula.common, frame, formula, "fixed part", x_columns)
-        z = _design(formula.random, frame, formula, "random part", z_columns)
+        x = add(formula.common, frame, formula, "fixed part", x_columns)
+        z = add(formula.random, frame, formula, "random part", z_columns)
         checks.check_fixed(formula, x)
         checks.check_random(formula, z)
         fixed.update(dict.fromkeys(formula.responses, x.names))
         random.update(dict.fromkeys(formula.responses, z.names))
-    layout = lay_out(variables, fixed, random)
-    return layout, _stack(x_columns, layout.covariates, len(frame)), _stack(z_columns, layout.random, len(frame))
-
-
-def _design(side: str | None, frame: pd.DataFrame, formula: Formula, part: str, columns: dict[str, np.ndarray]) -> Design:
-    """Evaluate and check one side, and add its columns to those of the other responses."""
-    built = design(side, frame) if side else Design(np.empty((len(frame), 0)), ())
-    checks.check_design(built, formula, part)
-    checks.check_names(built, columns, formula)
-    columns.update(zip(built.names, built.matrix.T, strict=True))
-    return built
-
-
-def _stack(columns: dict[str, np.ndarray], names: tuple[str, ...], n_rows: int) -> np.ndarray:
-    return np.column_stack([columns[name] for name in names]) if names else np.empty((n_rows, 0))
+    uncorrelated = [name for formula in formulas if formula.uncorrelated for name in formula.responses]
+    layout = lay_out(variables, fixed, random, uncorrelated, level2)
+    return layout, stack(x_columns, layout.covariates, len(frame)), stack(z_columns, layout.random, len(frame))

@@ -147,7 +147,7 @@ def test_log_density_is_the_prior_as_a_function_of_the_free_elements(name, case)
     prior, scale = prior_and_scale(name, layout)
     evaluate, n_free = functions(layout, name == "LKJ")
     with pm.Model() as model:
-        constrained_covariance("omega", prior, layout, scale)
+        constrained_covariance("omega", prior, rows_of(layout), scale)
     logp = model.compile_logp(jacobian=False, mode=INTERPRETED)
     rng = np.random.default_rng(2)
     points = 0.6 * rng.normal(size=(3, n_free))
@@ -158,7 +158,7 @@ def test_log_density_is_the_prior_as_a_function_of_the_free_elements(name, case)
 
 def drawn(prior, layout, scale, n, seed):
     with pm.Model() as model:
-        omega = constrained_covariance("omega", prior, layout, scale)
+        omega = constrained_covariance("omega", prior, rows_of(layout), scale)
     return model, pm.draw(omega, n, random_seed=seed, mode=INTERPRETED)
 
 
@@ -236,19 +236,19 @@ def test_inverse_wishart_draws_equal_quadrature():
 
 def test_what_is_proper_and_what_can_be_drawn():
     flat, wishart = jm.priors.flat(), jm.priors.inverse_wishart
-    assert is_proper(LKJ, layout_of("nominal"))
-    assert not is_proper(flat, layout_of("nominal"))
-    assert is_proper(flat, layout_of("latents only"))
+    assert is_proper(LKJ, rows_of(layout_of("nominal")))
+    assert not is_proper(flat, rows_of(layout_of("nominal")))
+    assert is_proper(flat, rows_of(layout_of("latents only")))
     # Two continuous responses: what counts is their covariance given the latents.
-    assert is_proper(wishart(1.5), layout_of("mixed order"))
-    assert not is_proper(wishart(1.0), layout_of("mixed order"))
-    assert not is_proper(wishart(1.0), layout_of("continuous"))
-    assert can_draw(wishart(), layout_of("nominal"))
-    assert not can_draw(wishart(), layout_of("mixed order"))
+    assert is_proper(wishart(1.5), rows_of(layout_of("mixed order")))
+    assert not is_proper(wishart(1.0), rows_of(layout_of("mixed order")))
+    assert not is_proper(wishart(1.0), rows_of(layout_of("continuous")))
+    assert can_draw(wishart(), rows_of(layout_of("nominal")))
+    assert not can_draw(wishart(), rows_of(layout_of("mixed order")))
 
 
 def test_without_free_elements_there_is_no_variable():
     with pm.Model() as model:
-        omega = constrained_covariance("omega", LKJ, layout_of("one nominal"))
+        omega = constrained_covariance("omega", LKJ, rows_of(layout_of("one nominal")))
     assert not model.free_RVs
     assert omega.eval(mode=INTERPRETED) == pytest.approx(np.array([[1.0, 0.5], [0.5, 1.0]]))

@@ -1,20 +1,18 @@
 """The generative graph with categorical responses against the model written out with NumPy and SciPy."""
 
 import shutil
-from types import SimpleNamespace
 
 import graphviz
 import numpy as np
 import pandas as pd
 import pymc as pm
-import pytensor.tensor as pt
 import pytest
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import norm
 
 import jmimpute as jm
 from jmimpute.specification.families import ORDINAL
+from tests.graph.definition import INTERPRETED, agrees, log_density, point, random_values, unobserved
 
-INTERPRETED = "FAST_COMPILE"
 FORMULAS = {
     "slopes": "y1 + colour + grade + passed + y2 ~ x + (1 + x | g)",
     "own": ["colour ~ x + (1 + x | g)", "y1 ~ 1", "grade + passed ~ 0 + x + (0 + x | g)"],
@@ -61,135 +59,6 @@ def priors_of(name, kind):
     }
 
 
-def constrained(layout, rng):
-    """A covariance matrix whose known elements are as they must be."""
-    p = len(layout.responses)
-    half = rng.normal(size=(p, 2 * p))
-    omega = half @ half.T
-    factor = np.diag(np.sqrt(0.5 + rng.random(p)) / np.sqrt(np.diag(omega)))
-    for v in layout.variables:
-        if v.is_latent:
-            own = slice(v.first, v.first + v.width)
-            root = np.linalg.cholesky(0.5 * (np.eye(v.width) + 1))
-            factor[own, own] = root @ np.linalg.inv(np.linalg.cholesky(omega[own, own]))
-    return factor @ omega @ factor.T
-
-
-def cell_agrees(specification, variable, latents, increments, rows):
-    """Whether the categories of rows are those that were observed, or missing."""
-    seen = specification.categories[rows, specification.layout.variables.index(variable)]
-    drawn = variable.categories(latents, np.cumsum(increments.get(variable.name, [])))
-    return (seen < 0) | (drawn == seen)
-
-
-def random_values(specification, rng):
-    """Parameters on the standardised scale, random effects and a complete table with the observed cells and categories."""
-    layout = specification.layout
-    n, p, d = *specification.y.shape, layout.n_effects
-    half = rng.normal(size=(d, 2 * d))
-    increments = {v.name: 0.3 + rng.random(v.n_cutpoints) for v in layout.variables if v.n_cutpoints}
-    y = np.where(np.isnan(specification.y), rng.normal(size=(n, p)), specification.y)
-    for v in layout.variables:
-        if v.is_latent:
-            own = slice(v.first, v.first + v.width)
-            for i in range(n):
-                y[i, own] = 1.5 * rng.normal(size=v.width)
-                while not cell_agrees(specification, v, y[i : i + 1, own], increments, [i])[0]:
-                    y[i, own] = 1.5 * rng.normal(size=v.width)
-    return SimpleNamespace(
-        beta=np.where(layout.beta_mask, 0.5 * rng.normal(size=layout.beta_mask.shape), 0.0),
-        omega_e=constrained(layout, rng),
-        omega_u=half @ half.T / (2 * d) if d else np.zeros((0, 0)),
-        u=0.5 * rng.normal(size=(specification.n_clusters, d)),
-        y=y,
-        increments=increments,
-    )
-
-
-def unobserved(specification, y):
-    """Cells that are parameters: missing ones and all latent ones, in the shape that the graph has."""
-    latent = specification.layout.latent
-    return y if latent.all() else y[np.isnan(np.where(latent, np.nan, specification.y))]
-
-
-def point(graph, specification, values):
-    """Value variables of the generative graph at the parameters of `random_values`."""
-    layout = specification.layout
-    chol_u = np.linalg.cholesky(values.omega_u)
-    natural = {
-        "beta_standardised": values.beta[np.nonzero(layout.beta_mask)],
-        "Omega_e_standardised": values.omega_e,
-        "Omega_u_standardised": values.omega_u,
-        "chol_u": chol_u[np.tril_indices(len(chol_u))],
-        "u_standardised": values.u,
-        "y_unobserved": unobserved(specification, values.y),
-        **{f"increments_{name}": increments for name, increments in values.increments.items()},
-    }
-    found = {}
-    for variable in graph.free_RVs:
-        transform, value = graph.rvs_to_transforms[variable], np.asarray(natural[variable.name])
-        if transform is not None:
-            value = transform.forward(pt.as_tensor(value), *variable.owner.inputs).eval(mode=INTERPRETED)
-        found[graph.rvs_to_values[variable].name] = value
-    return found
-
-
-def inverse_wishart(prior, omega, transform):
-    p, inverse = len(omega), np.linalg.inv(transform)
-    scale = inverse @ prior.scale_matrix(p) @ inverse.T
-    return -0.5 * (prior.degrees(p) + p + 1) * np.linalg.slogdet(omega)[1] - 0.5 * np.trace(scale @ np.linalg.inv(omega))
-
-
-def log_prior_e(prior, omega, scaling, latent):
-    """Density with respect to the free elements of Omega_e."""
-    if isinstance(prior, jm.priors.Flat):
-        return 0.0
-    if isinstance(prior, jm.priors.InverseWishart):
-        return inverse_wishart(prior, omega, np.diag(scaling.scale))
-    sd = np.sqrt(np.diag(omega))
-    log_det_correlation = np.linalg.slogdet(omega / np.outer(sd, sd))[1]
-    density = (prior.eta - 1) * log_det_correlation + norm(scale=prior.sd).logpdf(sd[~latent]).sum()
-    return density - len(omega) * np.log(sd[~latent]).sum()
-
-
-def log_prior_u(prior, omega, scaling):
-    """Density with respect to the variable of the graph: Omega_u, or its Cholesky factor under an LKJ prior."""
-    if isinstance(prior, jm.priors.InverseWishart):
-        return inverse_wishart(prior, omega, scaling.u_transform)
-    chol = np.linalg.cholesky(omega)
-    sd = np.linalg.norm(chol, axis=1)
-    i = np.arange(len(omega))
-    if len(omega) == 1:
-        return norm(scale=prior.sd).logpdf(sd).sum()
-    # Row i in polar coordinates, sd_i^i d(sd_i) d(direction); the LKJ density is a power of the direction's last element.
-    row = norm(scale=prior.sd).logpdf(sd) - i * np.log(sd)
-    power = np.where(i > 0, len(omega) - i + 2 * (prior.eta - 1), 0)
-    return np.sum(row + power * np.log(np.diag(chol) / sd))
-
-
-def log_density(specification, values):
-    """The model as in its definition, without constants."""
-    layout, priors, scaling = specification.layout, specification.priors, specification.scaling
-    total = log_prior_e(priors.Omega_e, values.omega_e, scaling, layout.latent)
-    if isinstance(priors.beta, jm.priors.Normal):
-        total += norm(scale=priors.beta.sd).logpdf(values.beta[layout.beta_mask]).sum()
-    if isinstance(priors.cutpoints, jm.priors.Normal):
-        total += sum(norm(scale=priors.cutpoints.sd).logpdf(steps).sum() for steps in values.increments.values())
-    mean = specification.x @ values.beta
-    if layout.n_effects:
-        total += log_prior_u(priors.Omega_u, values.omega_u, scaling)
-        total += multivariate_normal(cov=values.omega_u).logpdf(values.u).sum()
-        for e, (a, c) in enumerate(zip(layout.effect_response, layout.effect_column, strict=True)):
-            mean[:, a] += specification.z[:, c] * values.u[specification.clusters.codes, e]
-    total += np.sum(multivariate_normal(cov=values.omega_e).logpdf(values.y - mean))
-    for v in layout.variables:
-        if v.is_latent:
-            latents = values.y[:, v.first : v.first + v.width]
-            if not cell_agrees(specification, v, latents, values.increments, slice(None)).all():
-                return -np.inf
-    return total
-
-
 DENSITIES = [(kind, name) for kind in ("slopes", "own", "latents only") for name in ("LKJ", "inverse-Wishart", "flat")]
 DENSITIES += [("single level", "LKJ"), ("nominal", "inverse-Wishart"), ("continuous", "flat")]
 
@@ -222,9 +91,11 @@ def test_density_is_zero_where_latents_disagree_with_observed_categories(kind):
         row, own = rng.integers(len(values.y)), slice(variable.first, variable.first + variable.width)
         before = values.y[row, own].copy()
         values.y[row, own] = 1.5 * rng.normal(size=variable.width)
-        agrees = cell_agrees(specification, variable, values.y[row : row + 1, own], values.increments, [row])[0]
-        assert np.isfinite(logp({**start, "y_unobserved": unobserved(specification, values.y)})) == agrees
-        outside += not agrees
+        codes = specification.categories[row, specification.layout.variables.index(variable)]
+        is_inside = agrees(variable, codes, values.y[row : row + 1, own], values.increments)[0]
+        cells = unobserved(specification.y, specification.layout.latent, values.y).reshape(start["y_unobserved"].shape)
+        assert np.isfinite(logp({**start, "y_unobserved": cells})) == is_inside
+        outside += not is_inside
         values.y[row, own] = before
     assert 10 < outside < 50
 

@@ -17,18 +17,23 @@ import math
 import numpy as np
 
 from jmimpute.compilation import kernel
-from jmimpute.graph.small_matrices import add_matmul, inverse_triangle
+from jmimpute.sampling.latents.priors import conditional_slopes, level_1_prior, level_2_prior
 from jmimpute.sampling.latents.rows import axpy, dot
-from jmimpute.sampling.latents.state import add_effect, split_effects
+from jmimpute.sampling.latents.state import add_effect
 from jmimpute.sampling.latents.tails import score_half_lines, score_intervals, sum_logs
 
 
 @kernel
 def n_parameters(latent, given, latents):
     """Length of phi."""
+    return given.columns.shape[0] + given.partners.shape[0] + n_of_effects(given) + latents.n_cuts[latent]
+
+
+@kernel
+def n_of_effects(given):
+    """Parameters of the random effects among phi."""
     n_own = given.own.shape[0]
-    n_effects = given.rest.shape[0] * n_own + n_own * (n_own + 1) // 2
-    return given.columns.shape[0] + given.partners.shape[0] + n_effects + latents.n_cuts[latent]
+    return given.rest.shape[0] * n_own + n_own * (n_own + 1) // 2 if given.moves_u else 0
 
 
 @kernel
@@ -43,15 +48,14 @@ def pack_latent(latent, given, problem, state, phi):
     for a in given.partners:
         phi[position] = state.omega_e[k, a]
         position += 1
-    _, slopes, root = split_effects(state.omega_u, given.own, given.rest)
-    for r in range(slopes.shape[0]):
-        for e in range(slopes.shape[1]):
-            phi[position] = slopes[r, e]
+    if given.moves_u:
+        for slope in given.slopes.ravel():
+            phi[position] = slope
             position += 1
-    for e in range(root.shape[0]):
-        for f in range(e + 1):
-            phi[position] = math.log(root[e, e]) if e == f else root[e, f]
-            position += 1
+        for e in range(given.root.shape[0]):
+            for f in range(e + 1):
+                phi[position] = math.log(given.root[e, e]) if e == f else given.root[e, f]
+                position += 1
     last = 0.0
     for c in range(latents.n_cuts[latent]):
         cut = state.cutpoints[latents.cut_start[latent] + c]
@@ -70,13 +74,14 @@ def unpack_latent(latent, phi, given, latents):
     for a in given.partners:
         omega[a] = phi[position]
         position += 1
-    slopes = phi[position : position + n_rest * n_own].reshape(n_rest, n_own)
-    position += n_rest * n_own
-    root = np.zeros((n_own, n_own))
-    for e in range(n_own):
-        for f in range(e + 1):
-            root[e, f] = math.exp(phi[position]) if e == f else phi[position]
-            position += 1
+    slopes, root = given.slopes.copy(), given.root.copy()
+    if given.moves_u:
+        slopes = phi[position : position + n_rest * n_own].copy().reshape(n_rest, n_own)
+        position += n_rest * n_own
+        for e in range(n_own):
+            for f in range(e + 1):
+                root[e, f] = math.exp(phi[position]) if e == f else phi[position]
+                position += 1
     n_cuts = latents.n_cuts[latent]
     cuts = np.zeros(n_cuts + 3)
     cuts[0], cuts[-1] = -np.inf, np.inf
@@ -97,23 +102,13 @@ def effects_of(slopes, root, given, out):
 
 
 @kernel
-def conditional_slopes(inverse, omega, w):
-    """Write w = A omega; return s^2 = 1 - omega'w."""
-    s_squared = 1.0
-    for a in range(omega.shape[0]):
-        w[a] = 0.0
-        for b in range(omega.shape[0]):
-            w[a] += inverse[a, b] * omega[b]
-        s_squared -= omega[a] * w[a]
-    return s_squared
-
-
-@kernel
 def regressions(k, omega, given, problem):
     """Regression of latent k on the other observed coordinates: w_t (G, p) and s_t (G,), NaN if s_t^2 is not positive.
 
     In patterns without the latent, w_t is 0 and s_t is 1.
     """
+    if not given.moves_e:
+        return given.w, given.s
     n_patterns = problem.target.stats.observed.shape[0]
     w, s = np.zeros((n_patterns, omega.shape[0])), np.ones(n_patterns)
     for g in range(n_patterns):
@@ -175,10 +170,14 @@ def score_rows(latent, first, end, beta, u, cuts, w, s, given, problem, state, w
     n = end - first  # slices of single rows are contiguous, which the loops over them need to be fast
     mean, info, scale = work[0, :n], work[1, :n], work[2, :n]
     exponent, pull, inverse = work[3, :n], work[4, :n], work[5, :n]
-    mean[:] = 0.0
+    if given.moves_e:
+        mean[:] = 0.0
+        add_regression(first, w, problem, state, mean)
+        spread(first, s, problem, inverse)
+    else:
+        mean[:] = given.offset[first:end]
+        inverse[:] = given.inverse_s[first:end]
     add_fixed(first, beta, u, given, problem, mean)
-    add_regression(first, w, problem, state, mean)
-    spread(first, s, problem, inverse)
     if problem.latents.ordinal[latent]:
         rank = problem.rows.slot[problem.latents.variable[latent], first:end]
         score_intervals(mean, rank, cuts, inverse, info, scale, exponent, pull, d_cuts)
@@ -213,7 +212,7 @@ def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
     gradient[:] = 0.0
     d_omega = np.zeros(omega.shape[0])
     k = problem.latents.coordinate[latent]
-    value = _level_1_prior(k, omega, given, problem, d_omega)
+    value = level_1_prior(k, omega, given, problem, d_omega) if given.moves_e else 0.0
     if value == -np.inf:
         return value
     effects_of(slopes, root, given, u)
@@ -228,7 +227,7 @@ def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
         _collect(first, end, k, work, given, problem, state, gradient, d_w, d_s, d_u)
     if not math.isfinite(value):
         return -np.inf
-    for g in range(w.shape[0]):  # through w_t = A_t omega and through s_t
+    for g in range(w.shape[0] if given.moves_e else 0):  # through w_t = A_t omega and through s_t
         for a in range(omega.shape[0]):
             total = -w[g, a] / (s[g] * s[g]) * d_s[g]
             for b in range(omega.shape[0]):
@@ -250,7 +249,7 @@ def _collect(first, end, k, work, given, problem, state, gradient, d_w, d_s, d_u
         total = d_u[e]
         for i in range(d_mean.shape[0]):
             total[cluster[i]] += z[i] * d_mean[i]
-    for g in range(first_pattern(first, problem), observed.shape[0]):
+    for g in range(first_pattern(first, problem), observed.shape[0] if given.moves_e else 0):
         low, high = max(starts[g], first), min(starts[g + 1], end)
         if low >= end:
             break
@@ -274,18 +273,9 @@ def _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cut
     for a in given.partners:
         gradient[position] = d_omega[a]
         position += 1
-    n_own, n_rest = root.shape[0], slopes.shape[0]
-    d_slopes, d_root = np.zeros((n_rest, n_own)), np.zeros((n_own, n_own))
-    value += level_2_prior(slopes, root, given, problem.target.prior_u, d_slopes, d_root)
-    for r in range(n_rest):
-        for e in range(n_own):
-            gradient[position] = d_slopes[r, e] + dot(given.w_rest[r], d_u[e])
-            position += 1
-    for e in range(n_own):
-        for f in range(e + 1):
-            total = d_root[e, f] + dot(given.v[f], d_u[e])
-            gradient[position] = total * root[e, e] if e == f else total
-            position += 1
+    if given.moves_u:
+        value += _finish_effects(slopes, root, given, problem, d_u, gradient[position:])
+        position += n_of_effects(given)
     n_cuts = problem.latents.n_cuts[latent]
     later = 0.0
     for c in range(n_cuts - 1, -1, -1):  # a distance moves its own cut point and all later ones
@@ -297,98 +287,19 @@ def _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cut
 
 
 @kernel
-def _level_1_prior(k, omega, given, problem, d_omega):
-    """Log prior of Omega_e as a function of one row, with s^2 = 1 - omega'A omega, w = A omega and A over all others.
-
-    |Omega_e| is proportional to s^2, and tr(S Omega_e^-1) to (S_kk - 2 S_k'w + w'S w) / s^2, up to constants.
-    """
-    prior = problem.target.prior_e
-    inverse = given.inverse[-1]
-    p = omega.shape[0]
-    w = np.empty(p)
-    s_squared = conditional_slopes(inverse, omega, w)
-    if not s_squared > 0.0:
-        return -np.inf
-    power = prior.shape - 1.0 if prior.lkj else -0.5 * (prior.shape + p + 1.0)
-    for a in range(p):
-        d_omega[a] -= 2.0 * power * w[a] / s_squared
-    if prior.lkj or prior.shape == -(p + 1.0):  # LKJ, flat
-        return power * math.log(s_squared)
-    form = problem.scale_e[k, k]
-    pull = np.empty(p)
-    for a in range(p):
-        pull[a] = -problem.scale_e[a, k]
-        for b in range(p):
-            pull[a] += problem.scale_e[a, b] * w[b]
-        form += w[a] * (pull[a] - problem.scale_e[a, k])
-    for a in range(p):
-        total = form / s_squared * w[a]
-        for b in range(p):
-            total += inverse[a, b] * pull[b]
-        d_omega[a] -= total / s_squared
-    return power * math.log(s_squared) - 0.5 * form / s_squared
-
-
-@kernel
-def level_2_prior(slopes, root, given, prior, d_slopes, d_root):
-    """Log prior of Omega_u as a function of Lambda and T (logarithms on its diagonal), the rest of it fixed.
-
-    |Omega_u| is proportional to |T|^2, and d Omega_kk = prod_i T_ii^{d_k - i} dT. With P and C the two parts of the whitened
-    scale and Q = S_kk - Lambda'C - C'Lambda + Lambda'P Lambda the trace of an inverse-Wishart prior is tr(Q (TT')^-1). With LKJ
-    the variances count too: p(Omega) is |Corr|^{eta - 1} prod_i sd_i^{-d} times half-normal densities of sd_i.
-    """
+def _finish_effects(slopes, root, given, problem, d_u, gradient):
+    """The part of Lambda and T."""
     n_own, n_rest = root.shape[0], slopes.shape[0]
-    dim = n_own + n_rest
-    power = 2.0 * (prior.shape - 1.0) if prior.lkj else -(prior.shape + dim + 1.0)
-    value = 0.0
+    d_slopes, d_root = np.zeros((n_rest, n_own)), np.zeros((n_own, n_own))
+    value = level_2_prior(slopes, root, given, problem.target.prior_u, d_slopes, d_root)
+    position = 0
+    for r in range(n_rest):
+        for e in range(n_own):
+            gradient[position] = d_slopes[r, e] + dot(given.w_rest[r], d_u[e])
+            position += 1
     for e in range(n_own):
-        value += (power + n_own - e + 1.0) * math.log(root[e, e])
-        d_root[e, e] += (power + n_own - e + 1.0) / root[e, e]
-    if prior.lkj:
-        return value + _variances_prior(slopes, root, given, prior, d_slopes, d_root)
-    inverse = inverse_triangle(root)
-    precision = np.zeros((n_own, n_own))
-    add_matmul(1.0, inverse.T, inverse, precision)
-    pull = np.zeros((n_rest, n_own))  # P Lambda - C
-    form = np.zeros((n_own, n_own))
-    for e in range(n_own):
-        for r in range(n_rest):
-            pull[r, e] = -given.scale_cross[r, e]
-            for s in range(n_rest):
-                pull[r, e] += given.scale_rest[r, s] * slopes[s, e]
-    for e in range(n_own):
-        for f in range(n_own):
-            form[e, f] = prior.scale[given.own[e], given.own[f]]
-            for r in range(n_rest):
-                form[e, f] += slopes[r, e] * pull[r, f] - given.scale_cross[r, e] * slopes[r, f]
-    add_matmul(-1.0, pull, precision, d_slopes)
-    half, full = np.zeros((n_own, n_own)), np.zeros((n_own, n_own))
-    add_matmul(1.0, precision, form, half)
-    add_matmul(1.0, half, inverse.T, full)
-    for e in range(n_own):
-        value -= 0.5 * half[e, e]
         for f in range(e + 1):
-            d_root[e, f] += full[e, f]
-    return value
-
-
-@kernel
-def _variances_prior(slopes, root, given, prior, d_slopes, d_root):
-    """What an LKJ prior says of the variances of the latent's random effects."""
-    n_own, n_rest = root.shape[0], slopes.shape[0]
-    value = 0.0
-    for e in range(n_own):
-        variance = 0.0
-        for f in range(e + 1):
-            variance += root[e, f] * root[e, f]
-        for r in range(n_rest):
-            variance += slopes[r, e] * slopes[r, e]
-        squared = prior.scale[given.own[e], given.own[e]] ** 2
-        power = prior.shape - 1.0 + 0.5 * (n_own + n_rest)
-        value -= power * math.log(variance) + 0.5 * variance / squared
-        slope = -2.0 * (power / variance + 0.5 / squared)
-        for f in range(e + 1):
-            d_root[e, f] += slope * root[e, f]
-        for r in range(n_rest):
-            d_slopes[r, e] += slope * slopes[r, e]
+            total = d_root[e, f] + dot(given.v[f], d_u[e])
+            gradient[position] = total * root[e, e] if e == f else total
+            position += 1
     return value

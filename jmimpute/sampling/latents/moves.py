@@ -15,9 +15,9 @@ from jmimpute.sampling.latents.conditional import (
     pack_latent,
     regressions,
     score_rows,
+    spread,
     unpack_latent,
 )
-from jmimpute.sampling.latents.rows import CHUNK
 from jmimpute.sampling.latents.state import bordered, look_around
 from jmimpute.sampling.latents.tuning import JITTER, LEAPS, add_information
 from jmimpute.sampling.truncated import normal_below, truncated_normal
@@ -229,24 +229,32 @@ def _store(latent, beta, omega, slopes, root, cuts, u, given, problem, state):
     for a in given.partners:
         state.omega_e[k, a] = omega[a]
         state.omega_e[a, k] = omega[a]
-    for g in range(state.precision.shape[0]):
+    for g in range(state.precision.shape[0] if given.moves_e else 0):
         if g == state.precision.shape[0] - 1 or problem.target.stats.observed[g, k]:
             bordered(given.inverse[g], omega, k, state.precision[g])
+    for e in range(u.shape[0]):
+        state.u[given.own[e]] = u[e]
+    if given.moves_u:
+        _store_effects(slopes, root, given, state)
+    start = problem.latents.cut_start[latent]
+    for c in range(cuts.shape[0] - 3):
+        state.cutpoints[start + c] = cuts[c + 2]
+
+
+@part
+def _store_effects(slopes, root, given, state):
+    """Put Lambda and T back into Omega_u."""
     n_own, n_rest = root.shape[0], slopes.shape[0]
     cross, within = np.zeros((n_rest, n_own)), np.zeros((n_own, n_own))
     add_matmul(1.0, given.root_rest, slopes, cross)
     add_matmul(1.0, slopes.T, slopes, within)
     add_matmul(1.0, root, root.T, within)
     for e in range(n_own):
-        state.u[given.own[e]] = u[e]
         for r in range(n_rest):
             state.omega_u[given.rest[r], given.own[e]] = cross[r, e]
             state.omega_u[given.own[e], given.rest[r]] = cross[r, e]
         for f in range(n_own):
             state.omega_u[given.own[e], given.own[f]] = within[e, f]
-    start = problem.latents.cut_start[latent]
-    for c in range(cuts.shape[0] - 3):
-        state.cutpoints[start + c] = cuts[c + 2]
 
 
 @part
@@ -255,26 +263,28 @@ def _redraw(latent, beta, omega, cuts, u, given, problem, state, work, rng):
     latents, rows = problem.latents, problem.rows
     k = latents.coordinate[latent]
     w, s = regressions(k, omega, given, problem)
-    for g in range(s.shape[0]):
-        if not problem.target.stats.observed[g, k]:
-            continue
-        for first in range(rows.starts[g], rows.starts[g + 1], CHUNK):
-            end = min(first + CHUNK, rows.starts[g + 1])
-            fixed, mean = work[0, : end - first], work[1, : end - first]
-            fixed[:] = 0.0
-            add_fixed(first, beta, u, given, problem, fixed)
-            mean[:] = fixed
+    for span in range(latents.span_start[latent], latents.span_start[latent + 1]):
+        first, end = latents.spans[span]
+        fixed, mean, inverse = work[0, : end - first], work[1, : end - first], work[2, : end - first]
+        fixed[:] = 0.0
+        add_fixed(first, beta, u, given, problem, fixed)
+        mean[:] = fixed
+        if given.moves_e:
             add_regression(first, w, problem, state, mean)
-            drawn = state.y[k, first:end]
-            if latents.ordinal[latent]:
-                rank = rows.slot[latents.variable[latent], first:end]
-                for i in range(drawn.shape[0]):
-                    low, high = (cuts[rank[i]] - mean[i]) / s[g], (cuts[rank[i] + 1] - mean[i]) / s[g]
-                    drawn[i] = mean[i] + s[g] * truncated_normal(low, high, rng)
-            else:
-                bound, sign = given.bound[first:end], given.sign[first:end]
-                for i in range(drawn.shape[0]):
-                    drawn[i] = mean[i] + s[g] * sign[i] * normal_below(sign[i] * (bound[i] - mean[i]) / s[g], rng)
-            residual = state.residual[k, first:end]
+            spread(first, s, problem, inverse)
+        else:
+            mean += given.offset[first:end]
+            inverse[:] = given.inverse_s[first:end]
+        drawn = state.y[k, first:end]
+        if latents.ordinal[latent]:
+            rank = rows.slot[latents.variable[latent], first:end]
             for i in range(drawn.shape[0]):
-                residual[i] = drawn[i] - fixed[i]
+                low, high = (cuts[rank[i]] - mean[i]) * inverse[i], (cuts[rank[i] + 1] - mean[i]) * inverse[i]
+                drawn[i] = mean[i] + truncated_normal(low, high, rng) / inverse[i]
+        else:
+            bound, sign = given.bound[first:end], given.sign[first:end]
+            for i in range(drawn.shape[0]):
+                drawn[i] = mean[i] + sign[i] * normal_below(sign[i] * (bound[i] - mean[i]) * inverse[i], rng) / inverse[i]
+        residual = state.residual[k, first:end]
+        for i in range(drawn.shape[0]):
+            residual[i] = drawn[i] - fixed[i]

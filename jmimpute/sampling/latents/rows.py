@@ -72,15 +72,17 @@ class Latents(NamedTuple):
     spans: np.ndarray
 
 
-def collect_rows(specification: Specification) -> Rows:
+def collect_rows(specification: Specification, every_row: bool = False) -> Rows:
     """Sort the rows of a specification by pattern.
 
     Parameters
     ----------
     specification : Specification
+    every_row : bool
+        Have rows without an observed response too.
     """
     patterns = specification.patterns
-    informative = patterns.observed.any(axis=1)
+    informative = patterns.observed.any(axis=1) | every_row
     position = np.argsort(patterns.codes, kind="stable")
     position = position[informative[patterns.codes[position]]]
     starts = np.concatenate([[0], np.cumsum(patterns.counts[informative])])
@@ -126,7 +128,11 @@ def collect_latents(specification: Specification, starts: np.ndarray, observed: 
     spans = [_spans(starts, observed[:, k]) for k in columns[0]]
     span_start = np.cumsum([0, *map(len, spans)])
     return Latents(
-        *columns[:4], columns[4].astype(bool), *columns[5:], span_start, np.array(list(chain(*spans)), dtype=np.int64)
+        *columns[:4],
+        columns[4].astype(bool),
+        *columns[5:],
+        span_start,
+        np.array(list(chain(*spans)), dtype=np.int64).reshape(-1, 2),
     )
 
 

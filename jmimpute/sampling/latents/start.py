@@ -36,18 +36,18 @@ def first_guess(specification: Specification, problem: Problem, state: State) ->
     for slot, variable in zip(problem.rows.slot, variables, strict=True):
         own = slice(variable.first, variable.first + variable.width)
         share = np.bincount(slot[slot >= 0], minlength=len(variable.levels)) / np.sum(slot >= 0)
-        cuts = _cuts(variable, share)
+        cuts = cuts_of(variable, share)
         state.cutpoints[cut_start : cut_start + variable.n_cutpoints] = cuts[1:]
         cut_start += variable.n_cutpoints
         if names.INTERCEPT in layout.covariates:
             row = layout.covariates.index(names.INTERCEPT)
-            beta[row, own] = np.where(layout.beta_mask[row, own], _intercepts(variable, share), 0.0)
-        state.y[own] = _inside(variable, slot, cuts)
+            beta[row, own] = np.where(layout.beta_mask[row, own], intercepts(variable, share), 0.0)
+        state.y[own] = inside(variable, slot, cuts)
     pack(beta, omega_e, omega_u, problem.target, theta)
     return theta
 
 
-def _intercepts(variable: Variable, share: np.ndarray) -> np.ndarray:
+def intercepts(variable: Variable, share: np.ndarray) -> np.ndarray:
     """Means of the latents: exact without covariates for one latent, rough for several."""
     if variable.family == ORDINAL:
         return np.array([-ndtri(share[0])])
@@ -56,14 +56,14 @@ def _intercepts(variable: Variable, share: np.ndarray) -> np.ndarray:
     return np.array([ndtri(share[0])])
 
 
-def _cuts(variable: Variable, share: np.ndarray) -> np.ndarray:
+def cuts_of(variable: Variable, share: np.ndarray) -> np.ndarray:
     """Cut points of an ordinal response, the first 0; a single 0 for the others."""
     if variable.family != ORDINAL:
         return np.zeros(1)
     return ndtri(np.cumsum(share)[:-1]) - ndtri(share[0])
 
 
-def _inside(variable: Variable, slot: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+def inside(variable: Variable, slot: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """Latents inside the intervals of the observed categories, shape (width, n_rows); 0 where it is missing."""
     if variable.family == ORDINAL:
         ends = np.concatenate([[cuts[0] - 2 * AWAY], cuts, [cuts[-1] + 2 * AWAY]])

@@ -1,5 +1,6 @@
 """What the moves share: the problem, the present state of a chain, and what is fixed while one latent's parameters move."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ class Problem(NamedTuple):
         Scale matrix of an inverse-Wishart prior of Omega_e, in the order of responses.
     cut_precision : float
         Of the half-normal prior of distances between cut points; 0 if it is flat.
+    moves_e, moves_u : bool
+        Whether covariances of a latent within rows, and those of its random effects, are among its parameters. The former are
+        not where clusters have matrices of their own, the latter not where some of them are 0.
     """
 
     rows: Rows
@@ -35,6 +39,8 @@ class Problem(NamedTuple):
     target: Target
     scale_e: np.ndarray
     cut_precision: float
+    moves_e: bool
+    moves_u: bool
 
 
 class State(NamedTuple):
@@ -85,6 +91,14 @@ class Given(NamedTuple):
         L^-1 S_rr L^-T and L^-1 S_rk, with S the scale matrix of the prior of Omega_u.
     bound, sign : ndarray, shape (N,)
         Half-line of the latent of each row (binary and nominal) whose category is observed, see `score_half_lines`.
+    slopes, root : ndarray, shapes (d - d_k, d_k), (d_k, d_k)
+        Lambda and T as they are at present.
+    w, s : ndarray, shapes (G, p), (G,)
+        Regression of the latent on the other observed coordinates of each pattern, as it is at present, if `moves_e` is not.
+    offset, inverse_s : ndarray, shape (N,)
+        What it gives for every row whose category is observed, and 1 / s; likewise.
+    moves_e, moves_u : bool
+        See `Problem`.
     """
 
     columns: np.ndarray
@@ -100,6 +114,14 @@ class Given(NamedTuple):
     scale_cross: np.ndarray
     bound: np.ndarray
     sign: np.ndarray
+    slopes: np.ndarray
+    root: np.ndarray
+    w: np.ndarray
+    s: np.ndarray
+    offset: np.ndarray
+    inverse_s: np.ndarray
+    moves_e: bool
+    moves_u: bool
 
 
 def build_problem(specification: Specification, stats: Statistics) -> Problem:
@@ -114,6 +136,8 @@ def build_problem(specification: Specification, stats: Statistics) -> Problem:
         target,
         np.ascontiguousarray(target.prior_e.scale[np.ix_(back, back)]),
         prior.sd**-2 if isinstance(prior, Normal) else 0.0,
+        True,
+        True,
     )
 
 
@@ -173,15 +197,13 @@ def look_around(latent, problem, state):
     first, width = latents.first[latent], latents.width[latent]
     p = state.y.shape[0]
     columns = target.beta_row[target.beta_column == k]
-    coordinate = np.arange(p)
+    coordinate = np.arange(p if problem.moves_e else 0)
     partners = coordinate[(coordinate < first) | (coordinate >= first + width)]
     known = np.zeros(p)
     known[first : first + width] = 0.5
     known[k] = 0.0
-    inverse = np.zeros(state.precision.shape)
-    for g in range(inverse.shape[0]):
-        if g == inverse.shape[0] - 1 or target.stats.observed[g, k]:
-            without(state.precision[g], k, inverse[g])
+    inverse, weights, scales = around(k, problem, state)
+    offset, inverse_s = offsets(k, weights, scales, problem, state)
     own = np.flatnonzero(target.effect_response == k)
     rest = np.flatnonzero(target.effect_response != k)
     root_rest, slopes, root = split_effects(state.omega_u, own, rest)
@@ -203,8 +225,45 @@ def look_around(latent, problem, state):
     if not latents.ordinal[latent]:
         half_lines(problem.rows.slot[latents.variable[latent]], k - first, state.y[first : first + width], bound, sign)
     return Given(
-        columns, partners, own, rest, inverse, known, root_rest, w_rest, v, scale_rest, scale_cross, bound, sign
+        columns, partners, own, rest, inverse, known, root_rest, w_rest, v, scale_rest, scale_cross, bound, sign,
+        slopes, root, weights, scales, offset, inverse_s, problem.moves_e, problem.moves_u,
     )  # fmt: skip
+
+
+@kernel
+def around(k, problem, state):
+    """The inverses without coordinate k if its covariances move; else its regressions on the others."""
+    n_patterns, p = problem.target.stats.observed.shape
+    if problem.moves_e:
+        inverse = np.zeros((n_patterns + 1, p, p))
+        for g in range(n_patterns + 1):
+            if g == n_patterns or problem.target.stats.observed[g, k]:
+                without(state.precision[g], k, inverse[g])
+        return inverse, np.zeros((0, p)), np.ones(0)
+    w, s = np.zeros((n_patterns, p)), np.ones(n_patterns)
+    for g in range(n_patterns):
+        if problem.target.stats.observed[g, k]:
+            own = state.precision[g, k, k]
+            s[g] = 1.0 / math.sqrt(own)
+            for a in range(p):
+                w[g, a] = -state.precision[g, k, a] / own
+            w[g, k] = 0.0
+    return np.zeros((0, p, p)), w, s
+
+
+@kernel
+def offsets(k, w, s, problem, state):
+    """Regression of a latent on the residuals of other coordinates, and 1 / s, for every row in which it is observed."""
+    n_rows = state.y.shape[1] if not problem.moves_e else 0
+    offset, inverse_s = np.zeros(n_rows), np.zeros(n_rows)
+    for g in range(w.shape[0]):
+        if problem.target.stats.observed[g, k]:
+            first, end = problem.rows.starts[g], problem.rows.starts[g + 1]
+            inverse_s[first:end] = 1.0 / s[g]
+            for a in range(w.shape[1]):
+                if w[g, a] != 0.0:
+                    axpy(w[g, a], state.residual[a, first:end], offset[first:end])
+    return offset, inverse_s
 
 
 @kernel

@@ -11,10 +11,11 @@ from jmimpute.sampling.latents.conditional import (
     add_fixed,
     add_regression,
     effects_of,
-    level_2_prior,
+    n_of_effects,
     regressions,
     unpack_latent,
 )
+from jmimpute.sampling.latents.priors import level_2_prior
 from jmimpute.sampling.latents.rows import CHUNK
 from jmimpute.sampling.latents.state import Problem
 from jmimpute.sampling.latents.tails import interval
@@ -83,7 +84,8 @@ def sizes(problem: Problem) -> np.ndarray:
     p, d = len(target.prior_e.scale), len(target.prior_u.scale)
     n_beta = np.array([np.sum(target.beta_column == k) for k in latents.coordinate])
     n_own = np.array([np.sum(target.effect_response == k) for k in latents.coordinate])
-    return n_beta + (p - latents.width) + (d - n_own) * n_own + n_own * (n_own + 1) // 2 + latents.n_cuts
+    n_effects = (d - n_own) * n_own + n_own * (n_own + 1) // 2
+    return n_beta + problem.moves_e * (p - latents.width) + problem.moves_u * n_effects + latents.n_cuts
 
 
 def copied(tuning: Tuning) -> Tuning:
@@ -146,7 +148,10 @@ def add_information(latent, phi, given, problem, state, work, u, turn, total):
             mean = work[0, : end - first]
             mean[:] = 0.0
             add_fixed(first, beta, u, given, problem, mean)
-            add_regression(first, w, problem, state, mean)
+            if given.moves_e:
+                add_regression(first, w, problem, state, mean)
+            else:
+                mean += given.offset[first:end]
             for i in range(first + (offset - first) % every, end, every):
                 if ordinal:
                     h = problem.rows.slot[problem.latents.variable[latent], i]
@@ -178,6 +183,8 @@ def _slope_of_mean(i, g, root, given, problem, state, out):
         for b in range(state.residual.shape[0]):
             out[position] += given.inverse[g, a, b] * state.residual[b, i]
         position += 1
+    if not given.moves_u:
+        return
     j = problem.rows.cluster[i]
     for r in range(given.rest.shape[0]):
         for e in given.own:
@@ -225,8 +232,7 @@ def _add_prior_information(latent, phi, given, problem, total):
     n_b, n_p = given.columns.shape[0], given.partners.shape[0]
     for c in range(n_b):
         total[c, c] += problem.target.beta_precision
-    n_own, n_rest = given.own.shape[0], given.rest.shape[0]
-    start, size = n_b + n_p, n_rest * n_own + n_own * (n_own + 1) // 2
+    start, size = n_b + n_p, n_of_effects(given)
     shifted = phi.copy()
     for c in range(size):
         step = 1e-4

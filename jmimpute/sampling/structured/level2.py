@@ -1,0 +1,113 @@
+"""Level-2 responses given psi and Omega_u: their latents, cut points and coefficients."""
+
+import numpy as np
+
+from jmimpute.compilation import kernel
+from jmimpute.sampling.gibbs import beside_others, between_cuts, draw_cuts, draw_latent
+from jmimpute.sampling.gibbs_covariances import draw_normal, factor, inverted
+
+
+@kernel
+def move_level2(model, state, rng):
+    """Draw missing values along with psi, latents of observed categories, cut points and B2; one after the other."""
+    if state.w.shape[1] == 0:
+        return
+    complete_level2(model, state)
+    lambda_ = inverted(state.rows.omega_u)
+    _draw_latents(model, state, lambda_, rng)
+    _draw_cutpoints(model, state, rng)
+    _draw_beta2(model, state, lambda_, rng)
+
+
+@kernel
+def refresh_psi(model, state):
+    """Level-2 coordinates of psi anew from w and B2."""
+    n_effects = state.rows.u.shape[0] - state.w.shape[1]
+    for j in range(state.w.shape[0]):
+        for k in range(state.w.shape[1]):
+            state.rows.u[n_effects + k, j] = state.w[j, k] - _fitted(model, state, j, k)
+
+
+@kernel
+def _fitted(model, state, j, k):
+    total = 0.0
+    for c in range(state.beta2.shape[0]):
+        total += model.level2.x[j, c] * state.beta2[c, k]
+    return total
+
+
+@kernel
+def complete_level2(model, state):
+    """Missing level-2 values and latents from psi."""
+    n_effects = state.rows.u.shape[0] - state.w.shape[1]
+    for j in range(state.w.shape[0]):
+        for k in range(state.w.shape[1]):
+            if model.level2.free[j, n_effects + k]:
+                state.w[j, k] = state.rows.u[n_effects + k, j] + _fitted(model, state, j, k)
+
+
+@kernel
+def _draw_latents(model, state, lambda_, rng):
+    """Latents of observed categories, each given all other coordinates of its cluster."""
+    level2, d = model.level2, lambda_.shape[0]
+    n_effects = d - state.w.shape[1]
+    values, errors = np.empty(d), np.empty(d)
+    for j in range(state.w.shape[0]):
+        errors[:] = state.rows.u[:, j]
+        values[:n_effects] = errors[:n_effects]
+        values[n_effects:] = state.w[j]
+        for v in range(level2.first.shape[0]):
+            slot, first, width = level2.slot[v, j], level2.first[v], level2.width[v]
+            if slot < 0:
+                continue
+            for a in range(first, first + width):
+                if level2.ordinal[v]:
+                    cut = level2.first_cut[v]
+                    below, above = between_cuts(slot, state.cutpoints2, cut, cut + level2.n_cuts[v])
+                else:
+                    below, above = beside_others(values, first, width, a, slot)
+                draw_latent(values, errors, a, below, above, lambda_, rng)
+        state.rows.u[:, j] = errors
+        state.w[j] = values[n_effects:]
+
+
+@kernel
+def _draw_cutpoints(model, state, rng):
+    level2 = model.level2
+    n_effects = state.rows.u.shape[0] - state.w.shape[1]
+    for v in range(level2.first.shape[0]):
+        n = level2.n_cuts[v]
+        lowest, highest = np.full(n + 2, np.inf), np.full(n + 2, -np.inf)
+        for j in range(state.w.shape[0] if n > 0 else 0):
+            rank, value = level2.slot[v, j], state.w[j, level2.first[v] - n_effects]
+            if rank >= 0:
+                lowest[rank], highest[rank] = min(lowest[rank], value), max(highest[rank], value)
+        cut = level2.first_cut[v]
+        draw_cuts(state.cutpoints2[cut : cut + n], lowest, highest, model.cut_sd, rng)
+
+
+@kernel
+def _draw_beta2(model, state, lambda_, rng):
+    """Coefficients given w and the random effects."""
+    level2, n_effects = model.level2, state.rows.u.shape[0] - state.w.shape[1]
+    n_b = level2.beta_row.shape[0]
+    squares, vector = np.zeros((n_b, n_b)), np.zeros(n_b)
+    for j in range(state.w.shape[0]):
+        for b in range(n_b):
+            k = n_effects + level2.beta_column[b]
+            total = 0.0
+            for e in range(n_effects):
+                total += lambda_[k, e] * state.rows.u[e, j]
+            for m in range(state.w.shape[1]):
+                total += lambda_[k, n_effects + m] * state.w[j, m]
+            vector[b] += level2.x[j, level2.beta_row[b]] * total
+            for c in range(n_b):
+                products = level2.x[j, level2.beta_row[b]] * level2.x[j, level2.beta_row[c]]
+                squares[b, c] += products * lambda_[k, n_effects + level2.beta_column[c]]
+    for b in range(n_b):
+        squares[b, b] += model.problem.target.beta_precision
+    factor(squares)
+    draw_normal(squares, vector, rng)
+    for b in range(n_b):
+        state.beta2[level2.beta_row[b], level2.beta_column[b]] = vector[b]
+    refresh_psi(model, state)
