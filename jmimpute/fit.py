@@ -158,7 +158,9 @@ class Fit:
         specification, stats = self.model.specification, self.model.statistics
         more = go_on(specification, stats, settings, self.tree[STATE].to_dataset(), _kept(keep_latents, settings))
         tree = joined(self.tree, more)
-        return _judged(Fit(self.model, tree, self.seed, {**self.settings, "draws": tree["posterior"].sizes[names.DRAW]}))
+        n_draws = tree["posterior"].sizes[names.DRAW]
+        runs = [*self.settings.get("runs", [sizes[names.DRAW]]), n_draws - sizes[names.DRAW]]
+        return _judged(Fit(self.model, tree, self.seed, {**self.settings, "draws": n_draws, "runs": runs}))
 
     def impute(self, m: int = 20, *, progressbar: bool = True) -> Imputations:
         """Draw the missing cells m times, each given another posterior draw.
@@ -185,7 +187,8 @@ class Fit:
 
         posterior, latents = self.posterior, self._latents
         sizes = posterior.sizes
-        pairs = latents.first(m) if latents else schedule(m, sizes[names.CHAIN], sizes[names.DRAW])
+        runs = self.settings.get("runs", [sizes[names.DRAW]])
+        pairs = latents.first(m) if latents else schedule(m, sizes[names.CHAIN], *runs)
         seeds = [np.random.SeedSequence(self.seed, spawn_key=(IMPUTATION_STREAM, k)) for k in range(m)]
         specification = self.model.specification
         with progress("Imputing", m, progressbar) as report:

@@ -166,7 +166,9 @@ def test_posterior_has_the_parameters_of_the_hierarchy():
     assert (random["a"] >= 3).all() and random["A"].dims[2:] == ("response", "response_")
     np.testing.assert_array_equal(random["Omega_e"].sel(response="passed", response_="passed"), 1.0)
     correlation = log_sd["corr_e"]
-    np.testing.assert_allclose(correlation, correlation.isel(cluster=[0]).broadcast_like(correlation), atol=1e-10)
+    np.testing.assert_allclose(
+        correlation, correlation.isel(cluster=0).broadcast_like(correlation).transpose(*correlation.dims), atol=1e-10
+    )
     assert "log_sd_spread" in log_sd
 
 

@@ -126,10 +126,12 @@ def _original(
 
 def _spread(by_cluster: np.ndarray, variable: Variable, rows: np.ndarray, specification: Specification) -> np.ndarray:
     """Values of some rows of the table, given those that clusters were drawn to have; what is known is as it was observed."""
-    position = specification.layout.level2.variables.index(variable)
     if variable.is_latent:
-        known = specification.categories2[:, position]
+        known = specification.categories2[:, specification.layout.level2.variables.index(variable)]
         by_cluster = np.where(known >= 0, known, by_cluster)
+    else:
+        known = specification.w_given[:, variable.first]
+        by_cluster = np.where(np.isnan(known), by_cluster, known)
     cluster = np.empty(len(specification.order), dtype=np.int64)
     cluster[specification.order] = specification.clusters.codes
     return by_cluster[cluster[rows]]

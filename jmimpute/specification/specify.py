@@ -61,6 +61,8 @@ class Specification:
         As `categories`.
     x2 : ndarray, shape (J, q2)
         On the standardised scale.
+    w_given : ndarray, shape (J, p2)
+        `w` on the scale of the table, to the last bit.
     level2_formulas : tuple of Formula
     carried, carried_covariates : dict of str to ndarray of int
         Rows of the table without a value in clusters that have one in another row, for each level-2 response column and each
@@ -83,6 +85,7 @@ class Specification:
     w: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     categories2: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
     x2: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    w_given: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     level2_formulas: tuple[Formula, ...] = ()
     carried: dict[str, np.ndarray] = field(default_factory=dict)
     carried_covariates: dict[str, np.ndarray] = field(default_factory=dict)
@@ -181,6 +184,7 @@ def specify(
         w=(of_clusters.w - scales.center2) / scales.scale2,
         categories2=of_clusters.categories,
         x2=of_clusters.x2 @ scales.x2_transform,
+        w_given=of_clusters.w,
         level2_formulas=parsed2,
         carried=of_clusters.carried,
         carried_covariates=of_clusters.carried_covariates,

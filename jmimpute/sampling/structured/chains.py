@@ -210,11 +210,11 @@ def _collect(chains: list[Chain], cells: Cells, n_draws: int, keep: list[tuple[i
     draws = {name: np.stack([getattr(chain.record, name)[:n_draws] for chain in chains]) for name in fields}
     kept = [(c, d) for c, d in keep if d < n_draws]
     latents = [chains[c].record.latents[chains[c].record.slot[d]] for c, d in kept]
-    shape = (-1, len(cells.row) + len(cells.cluster))
+    shape = (len(kept), len(cells.row) + len(cells.cluster))
     return Drawn(
         draws,
         kept,
-        np.array(latents, dtype=np.float32).reshape(shape) if kept else np.empty((0, shape[1]), dtype=np.float32),
+        np.array(latents, dtype=np.float32).reshape(shape),
         [float(np.exp(chain.tuning.log_step_u[0])) if len(chain.tuning.log_step_u) else 0.0 for chain in chains],
         [chain.snapshot(cells) for chain in chains],
     )
