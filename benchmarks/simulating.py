@@ -8,12 +8,12 @@ MISSING = 0.2
 MIXED_FORMULA = "y1 + y2 + y3 + b1 + b2 + f ~ x + (1 | cluster)"
 
 
-def simulate(n_rows: int, n_responses: int) -> tuple[str, pd.DataFrame]:
+def simulate(n_rows: int, n_responses: int, n_clusters: int = CLUSTERS) -> tuple[str, pd.DataFrame]:
     """Continuous responses.
 
     Parameters
     ----------
-    n_rows, n_responses : int
+    n_rows, n_responses, n_clusters : int
 
     Returns
     -------
@@ -21,7 +21,7 @@ def simulate(n_rows: int, n_responses: int) -> tuple[str, pd.DataFrame]:
     data : pandas.DataFrame
         Columns `y1`, `y2`, ..., `x` and `cluster`.
     """
-    data = _normals(n_rows, n_responses)
+    data = _normals(n_rows, n_responses, n_clusters)
     responses = [f"y{k + 1}" for k in range(n_responses)]
     table = data[responses].mask(data[[f"missing{k + 1}" for k in range(n_responses)]].to_numpy())
     return f"{' + '.join(responses)} ~ x + (1 | cluster)", table.assign(x=data["x"], cluster=data["cluster"])
@@ -62,13 +62,13 @@ def simulate_binary(n_rows: int, n_responses: int) -> tuple[str, pd.DataFrame]:
     return formula, table.assign(**(table[responses] > 0).astype(float).where(table[responses].notna()))
 
 
-def _normals(n_rows: int, n_responses: int) -> pd.DataFrame:
+def _normals(n_rows: int, n_responses: int, n_clusters: int = CLUSTERS) -> pd.DataFrame:
     """Complete normal responses `y1`, ..., `x`, `cluster`, and which cells will be missing: `missing1`, ..."""
     rng = np.random.default_rng(1)
-    cluster = np.arange(n_rows) % CLUSTERS
+    cluster = np.arange(n_rows) % n_clusters
     x = rng.standard_normal(n_rows)
     correlated = np.linalg.cholesky(0.3 + 0.7 * np.eye(n_responses)).T
-    effects = 0.5 * rng.standard_normal((CLUSTERS, n_responses)) @ correlated
+    effects = 0.5 * rng.standard_normal((n_clusters, n_responses)) @ correlated
     y = rng.standard_normal((n_rows, n_responses)) @ correlated + effects[cluster] + 0.5 * x[:, None]
     table = pd.DataFrame(y, columns=[f"y{k + 1}" for k in range(n_responses)]).assign(x=x, cluster=cluster)
     missing = rng.random(y.shape) < MISSING

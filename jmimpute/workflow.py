@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jmimpute.imputations import Imputations
 
 SUFFIXES = (".csv", ".parquet")
-# What a missing cell of a CSV file holds. pandas would take texts such as None and null for missing too: they may be categories.
+# What a missing cell of a CSV file holds. pandas would also take None and null for missing, which may be categories.
 MISSING = ("", "NA", "NaN", "nan")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 RHAT_LIMIT = 1.01  # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021)
-RHAT_LIMIT_FEW_DRAWS = 1.05  # with few independent draws R-hat exceeds 1.01 by chance
+RHAT_LIMIT_CHANCE = 1.05  # with few independent draws, or among hundreds of elements, R-hat exceeds 1.01 by chance
 ESS_PER_CHAIN = 100
 ONE_CHAIN = "One chain only: convergence cannot be judged by comparing chains. Run at least 4."
 PARAMETERS = (
@@ -106,8 +106,11 @@ def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics
     table = table.sort_values("r_hat", ascending=False)
     n_chains, n_draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
     smallest = table[["ess_bulk", "ess_tail"]].min(axis=1)
+    strict = smallest >= ESS_PER_CHAIN * n_chains
+    if names.CLUSTER in posterior[names.OMEGA_E].dims:
+        strict &= ~table.index.str.startswith(f"{names.OMEGA_E}[")
     findings = [
-        *(_disagreement(table["r_hat"], smallest, ESS_PER_CHAIN * n_chains) if n_chains > 1 else [ONE_CHAIN]),
+        *(_disagreement(table["r_hat"], strict) if n_chains > 1 else [ONE_CHAIN]),
         *_scarcity(smallest, ESS_PER_CHAIN * n_chains),
         *_divergences(int(sample_stats["diverging"].sum()), n_chains * n_draws),
     ]
@@ -120,8 +123,8 @@ def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics
     return Diagnostics(True, (verdict,), table)
 
 
-def _disagreement(r_hat: pd.Series, ess: pd.Series, least: int) -> list[str]:
-    limits = (ess >= least).map({True: RHAT_LIMIT, False: RHAT_LIMIT_FEW_DRAWS})
+def _disagreement(r_hat: pd.Series, strict: pd.Series) -> list[str]:
+    limits = strict.map({True: RHAT_LIMIT, False: RHAT_LIMIT_CHANCE})
     beyond = r_hat.index[~(r_hat <= limits)]  # NaN, of chains that do not move, is beyond any limit
     if not len(beyond):
         return []

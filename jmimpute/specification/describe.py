@@ -159,9 +159,10 @@ def _prior_of_residuals(specification: Specification) -> list[str]:
     if not isinstance(prior, HierarchicalInverseWishart):
         return [f"{name}: {prior}{given}"]
     df, scale = prior.df_for(p), prior_arguments.shown(prior.scale)
+    free = ", but for the scale of latents" if specification.layout.has_latents else ""
     wishart = f"Wishart(df {df:g}, scale {f'{HYPER_DF} / {df:g} x ' if prior.relative else ''}{scale})"
     return [
-        f"{name}: inverse-Wishart({HYPER_DF}, {HYPER_SCALE}){given}",
+        f"{name}: inverse-Wishart({HYPER_DF}, {HYPER_SCALE}){free}",
         f"{HYPER_DF}: chi-square({prior.eta_for(p):g}), at least {p}",
         f"{HYPER_SCALE}: {wishart} on the {'standardised' if prior.relative else 'original'} scale",
     ]
