@@ -2,7 +2,8 @@
 
 jomo: one chain from its own starting values, CPU time of the sampling call. The first `BURN_IN` iterations are left out of the
 effective sample size and stay in the time, as warm-up does for us. With categorical responses it samples another posterior than
-ours, since it draws latent normals inside (-3, 4) only: means differ by more than Monte Carlo error, most with rare categories.
+ours, since it draws latent normals inside (-3, 4) only: means differ by more than Monte Carlo error, most with rare categories;
+with random covariances also because it imputes with the matrix of another cluster, and has another prior of a and A.
 jmimpute: four chains one after another on one core, CPU time of everything from the specified model to labelled draws:
 sufficient statistics, mode and curvature, warm-up, sampling, transformation to the original scale. Numba's caches are warm. The
 convergence check that `fit` adds at the end has a column of its own.
@@ -52,6 +53,8 @@ class Case:
     target_min, target_median : float
     runs : tuple of str
         Which of `DRAWS` we make.
+    covariance : str
+        "random" is the method of this name in jomo.
     """
 
     data: str | Callable[[], pd.DataFrame]
@@ -64,6 +67,7 @@ class Case:
     target_median: float
     categorical: tuple[str, ...] = ()
     runs: tuple[str, ...] = tuple(DRAWS)
+    covariance: str = "common"
 
     @property
     def families(self) -> dict[str, str]:
@@ -81,6 +85,10 @@ CASES = {
     "JSPmiss with fluent": Case(
         "JSPmiss.csv", "english + ravens + fluent ~ sex + (1 | school)", "school", ("sex",), ("english", "ravens"),
         20_000, 200.0, 20.0, ("fluent",),
+    ),
+    "JSPmiss with fluent, random covariances": Case(
+        "JSPmiss.csv", "english + ravens + fluent ~ sex + (1 | school)", "school", ("sex",), ("english", "ravens"),
+        10_000, 20.0, 10.0, ("fluent",), covariance="random",
     ),
     "5 000 rows, 6 mixed responses": Case(
         lambda: simulate_mixed(5_000), MIXED_FORMULA, "cluster", ("x",), ("y1", "y2", "y3"),
@@ -151,11 +159,11 @@ def ours(case: Case, data: pd.DataFrame, draws: int, seed: int) -> tuple[list[np
     from jmimpute.sampling.sample import COMPILED, sample
 
     settings = Settings(draws, cores=1, progressbar=False)
-    model = jm.JointModel(case.formula, data, families=case.families, priors=jm.priors.jomo())
+    model = jm.JointModel(case.formula, data, families=case.families, covariance=case.covariance, priors=jm.priors.jomo())
     started = time.process_time()
     posterior = sample(model.specification, model.statistics, settings, COMPILED, seed, [])["posterior"]
     cpu = time.process_time() - started
-    model = jm.JointModel(case.formula, data, families=case.families, priors=jm.priors.jomo())
+    model = jm.JointModel(case.formula, data, families=case.families, covariance=case.covariance, priors=jm.priors.jomo())
     started = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -170,7 +178,9 @@ def jomo(case: Case, path: Path, seed: int) -> tuple[list[np.ndarray], float]:
         out = Path(folder) / "chain.bin"
         script = ROOT / "benchmarks" / "jomo_chain.R"
         names = [",".join(names) or "-" for names in (case.continuous, case.categorical, case.covariates)]
-        output = run(["Rscript", script, path, out, str(seed), str(case.iterations), case.cluster, *names]).output
+        output = run(
+            ["Rscript", script, path, out, str(seed), str(case.iterations), case.cluster, *names, case.covariance]
+        ).output
         chain = np.fromfile(out).reshape(-1, 1, case.iterations)
     free = np.ptp(chain, axis=(1, 2)) > 1e-9  # variances and covariances of latents may be known
     return list(chain[free, :, BURN_IN:]), float(re.search(r"cpu_seconds (\S+)", output).group(1))

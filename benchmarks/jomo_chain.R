@@ -1,6 +1,6 @@
-# One chain of jomo, two-level model with a common covariance and random intercepts.
+# One chain of jomo, two-level model with random intercepts.
 # Arguments: data file, output file, seed, iterations, cluster column, continuous responses (a,b), categorical responses
-# (a,b or -), covariates (a,b or -).
+# (a,b or -), covariates (a,b or -), and "common" or, for one level-1 covariance matrix a cluster, "random".
 # Writes the elements of beta and of the triangles of Omega_e and Omega_u of every iteration as doubles, iterations fastest, in
 # the order of jmimpute; prints the CPU seconds of the sampling call.
 arguments <- commandArgs(trailingOnly = TRUE)
@@ -22,14 +22,20 @@ chain <- if (ncol(categorical) == 0) {
   do.call(jomo1rancon.MCMCchain, c(list(Y = continuous), common))
 } else {
   levels <- sapply(categorical, nlevels)
-  do.call(jomo1ranmix.MCMCchain, c(list(Y.con = continuous, Y.cat = categorical, Y.numcat = levels), common))
+  responses <- list(Y.con = continuous, Y.cat = categorical, Y.numcat = levels)
+  if (arguments[9] == "common") {
+    do.call(jomo1ranmix.MCMCchain, c(responses, common))
+  } else {
+    do.call(jomo1ranmixhr.MCMCchain, c(responses, common, list(meth = arguments[9])))
+  }
 }
 used <- proc.time() - started
 
 flat <- function(draws, keep) t(matrix(draws, ncol = iterations))[, keep]
-triangle <- as.vector(upper.tri(chain$collectomega[, , 1], diag = TRUE))  # by rows of the lower triangle
-elements <- cbind(
-  flat(chain$collectbeta, TRUE), flat(chain$collectomega, triangle), flat(chain$collectcovu, triangle)
-)
+p <- ncol(chain$collectomega)
+triangle <- as.vector(upper.tri(diag(p), diag = TRUE))  # by rows of the lower triangle
+first <- seq(1, nrow(chain$collectomega), p)  # matrices of clusters stand below each other
+omega <- lapply(first, function(row) flat(chain$collectomega[row:(row + p - 1), , , drop = FALSE], triangle))
+elements <- cbind(flat(chain$collectbeta, TRUE), do.call(cbind, omega), flat(chain$collectcovu, triangle))
 writeBin(as.vector(elements), arguments[2])
 cat("\ncpu_seconds", used[["user.self"]] + used[["sys.self"]], "\n")

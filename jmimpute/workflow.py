@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".parquet")
 # What a missing cell of a CSV file holds. pandas would also take None and null for missing, which may be categories.
-MISSING = ("", "NA", "NaN", "nan")
+MISSING = ("", "NA", "NaN", "nan", "<NA>", "N/A", "n/a", "#N/A")
 
 
 def read_data(path: str | Path) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def read_data(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        ``.csv`` (numbers are read to the last bit; empty cells, ``NA`` and ``NaN`` are missing) or ``.parquet``.
+        ``.csv`` (numbers are read to the last bit; empty cells, ``NA`` and ``NaN`` and their like are missing) or ``.parquet``.
 
     Raises
     ------
@@ -155,6 +155,7 @@ def run(
     imputations = fit.impute(m, progressbar=progressbar)
     _write_imputations(imputations, out, suffix)
     written = ["fit/", "posterior_summary.csv", "imputations/", f"imputed{suffix}", "imputed.png"]
+    written += ["imputed_by_cluster.png"] if imputations.cluster is not None and imputations.columns else []
     if case.analysis is not None:
         pooled = imputations.analyze(case.analysis.formula, family=case.analysis.family, reml=case.analysis.reml).pool()
         say(f"{case.analysis.formula}\n{pooled}\n")
@@ -167,7 +168,7 @@ def run(
 
 
 def _write_imputations(imputations: "Imputations", out: Path, suffix: str) -> None:
-    from jmimpute.plots import density
+    from jmimpute.plots import clusters, density
 
     imputations.save(out / "imputations")
     long = imputations.long(original=True)
@@ -177,6 +178,8 @@ def _write_imputations(imputations: "Imputations", out: Path, suffix: str) -> No
         long.to_parquet(out / "imputed.parquet", index=False)
     if imputations.columns:
         density(imputations).savefig(out / "imputed.png", dpi=150)
+        if imputations.cluster is not None:
+            clusters(imputations).savefig(out / "imputed_by_cluster.png", dpi=150)
 
 
 def _write_manifest(case: Case, fit: "Fit", imputations: "Imputations", out: Path, written: list[str]) -> None:

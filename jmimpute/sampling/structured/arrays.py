@@ -8,7 +8,7 @@ import numpy as np
 
 from jmimpute.sampling import target as targets
 from jmimpute.sampling.coordinates import covariance_density
-from jmimpute.sampling.latents.rows import collect_latents, collect_rows
+from jmimpute.sampling.latents.rows import Rows, collect_latents, collect_rows
 from jmimpute.sampling.latents.state import Problem
 from jmimpute.sampling.latents.state import State as RowState
 from jmimpute.sampling.structured.priors import Prior1, Prior2, prior_1, prior_2
@@ -36,6 +36,10 @@ class Cells(NamedTuple):
         Rows that each of the K matrices Omega_e has.
     xx, zx, zz : ndarray, shapes (n_cells, q, q), (n_cells, r, q), (n_cells, r, r)
         Sums of products.
+    rows : ndarray of int, shape (N,)
+        Rows of cluster after cluster.
+    first_row : ndarray of int, shape (J + 1,)
+        Where those of each cluster begin.
     """
 
     start: np.ndarray
@@ -46,6 +50,8 @@ class Cells(NamedTuple):
     xx: np.ndarray
     zx: np.ndarray
     zz: np.ndarray
+    rows: np.ndarray
+    first_row: np.ndarray
 
 
 class Level2(NamedTuple):
@@ -125,6 +131,8 @@ class State(NamedTuple):
     log_step : ndarray, shape (K, n_pairs)
         Of random walks over correlations.
     log_step_a : ndarray, shape (1,)
+    log_step_cuts2 : ndarray, shape (n_cuts2,)
+        Of random walks of distances between level-2 cut points.
     """
 
     rows: RowState
@@ -138,6 +146,7 @@ class State(NamedTuple):
     log_sd: np.ndarray
     log_step: np.ndarray
     log_step_a: np.ndarray
+    log_step_cuts2: np.ndarray
 
 
 def build(specification: Specification, every_row: bool = False) -> Model:
@@ -184,7 +193,12 @@ def build(specification: Specification, every_row: bool = False) -> Model:
     )
     n_omega = 1 if common else specification.n_clusters
     return Model(
-        problem, _cells(rows, omega, n_omega), _level2(specification), prior_1(specification), prior_2(specification), cut_sd
+        problem,
+        _cells(rows, omega, n_omega, specification.n_clusters),
+        _level2(specification),
+        prior_1(specification),
+        prior_2(specification),
+        cut_sd,
     )
 
 
@@ -207,7 +221,7 @@ def _only_patterns(observed: np.ndarray) -> Statistics:
     )
 
 
-def _cells(rows, omega: np.ndarray, n_omega: int) -> Cells:
+def _cells(rows: Rows, omega: np.ndarray, n_omega: int, n_clusters: int) -> Cells:
     group_of_row = np.repeat(np.arange(len(rows.starts) - 1), np.diff(rows.starts))
     changes = (np.diff(group_of_row) != 0) | (np.diff(rows.cluster) != 0)
     first = np.concatenate([[0], np.flatnonzero(changes) + 1]).astype(np.int64)
@@ -221,6 +235,8 @@ def _cells(rows, omega: np.ndarray, n_omega: int) -> Cells:
     return Cells(
         start, rows.cluster[first], group_of_row[first], omega, n_rows,
         sums(rows.x, rows.x), sums(rows.z, rows.x), sums(rows.z, rows.z),
+        np.argsort(rows.cluster, kind="stable"),
+        np.concatenate([[0], np.cumsum(np.bincount(rows.cluster, minlength=n_clusters))]).astype(np.int64),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ ROUNDS = (0.06, 0.12, 0.2, 0.3)  # of the warm-up, in which metrics are learned;
 DRAWN = ("beta", "omega", "omega_u", "beta2", "cutpoints", "cutpoints2", "a", "scale", "log_sd")
 # What a chain stands on; the rest of a state follows from it.
 ROW_STATE = ("beta", "omega_u", "u", "cutpoints")
-STATE = ("omega", "w", "beta2", "cutpoints2", "a", "scale", "unscaling", "log_sd", "log_step", "log_step_a")
+STATE = ("omega", "w", "beta2", "cutpoints2", "a", "scale", "unscaling", "log_sd", "log_step", "log_step_a", "log_step_cuts2")
 
 
 @dataclass(frozen=True)

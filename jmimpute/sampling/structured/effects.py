@@ -252,6 +252,8 @@ def move_omega_u(model, state, tuning, summary, adapting, acceptance, rng):
     prior, omega = model.prior_u, state.rows.omega_u
     pull = pulls(model, state, summary)
     diverging = False
+    if adapting:
+        tuning.n_moments[0] += 1.0
     for block in range(prior.shape.shape[0]):
         first, end = prior.first_coordinate[block], prior.first_coordinate[block + 1]
         acceptance[block] = 1.0
@@ -270,7 +272,6 @@ def move_omega_u(model, state, tuning, summary, adapting, acceptance, rng):
         own, density = block_density(prior, block)
         put_block(unpack_covariance(theta, density), own, density.starts, omega)
         if adapting:
-            tuning.n_moments[0] += 1.0 if block == 0 else 0.0
             for c in range(end - first):
                 tuning.mean_u[first + c] += theta[c]
                 for e in range(end - first):

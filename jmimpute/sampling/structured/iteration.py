@@ -18,6 +18,8 @@ from jmimpute.sampling.latents.tuning import TARGET_LATENT, adapt_step, learn_me
 from jmimpute.sampling.structured.covariances import move_covariances
 from jmimpute.sampling.structured.effects import draw_beta, draw_psi, move_omega_u, summarise
 from jmimpute.sampling.structured.level2 import move_level2
+from jmimpute.sampling.structured.priors import HIERARCHY
+from jmimpute.sampling.structured.regressions import move_regressions
 from jmimpute.sampling.structured.rows import cross_products, draw_missing, refresh_precisions, refresh_residuals
 from jmimpute.sampling.structured.tuning import learn_metric_u
 
@@ -132,9 +134,12 @@ def _iterate(model, state, tuning, learning, gain, work, acceptance, rng):
     diverging = diverging or diverged
     draw_beta(model, state, summary, rng)
     draw_psi(model, state, summary, rng)
-    move_level2(model, state, rng)
+    move_level2(model, state, gain, rng)
     refresh_residuals(model, state)
     draw_missing(model, state, rng)
+    prior = model.prior_e
+    if prior.kind == HIERARCHY and prior.latent.shape[0] > 0 and prior.continuous.shape[0] > 0:
+        move_regressions(model, state, rng)
     cross = cross_products(model, state)
     move_covariances(model, state, cross, gain, rng)
     refresh_precisions(model, state)

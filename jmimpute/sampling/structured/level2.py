@@ -3,19 +3,20 @@
 import numpy as np
 
 from jmimpute.compilation import kernel
-from jmimpute.sampling.gibbs import beside_others, between_cuts, draw_cuts, draw_latent
+from jmimpute.sampling.gibbs import beside_others, between_cuts, draw_latent
 from jmimpute.sampling.gibbs_covariances import draw_normal, factor, inverted
+from jmimpute.sampling.structured.cutpoints import move_cutpoints
 
 
 @kernel
-def move_level2(model, state, rng):
+def move_level2(model, state, gain, rng):
     """Draw missing values along with psi, latents of observed categories, cut points and B2; one after the other."""
     if state.w.shape[1] == 0:
         return
     complete_level2(model, state)
     lambda_ = inverted(state.rows.omega_u)
     _draw_latents(model, state, lambda_, rng)
-    _draw_cutpoints(model, state, rng)
+    move_cutpoints(model, state, lambda_, gain, rng)
     _draw_beta2(model, state, lambda_, rng)
 
 
@@ -69,21 +70,6 @@ def _draw_latents(model, state, lambda_, rng):
                 draw_latent(values, errors, a, below, above, lambda_, rng)
         state.rows.u[:, j] = errors
         state.w[j] = values[n_effects:]
-
-
-@kernel
-def _draw_cutpoints(model, state, rng):
-    level2 = model.level2
-    n_effects = state.rows.u.shape[0] - state.w.shape[1]
-    for v in range(level2.first.shape[0]):
-        n = level2.n_cuts[v]
-        lowest, highest = np.full(n + 2, np.inf), np.full(n + 2, -np.inf)
-        for j in range(state.w.shape[0] if n > 0 else 0):
-            rank, value = level2.slot[v, j], state.w[j, level2.first[v] - n_effects]
-            if rank >= 0:
-                lowest[rank], highest[rank] = min(lowest[rank], value), max(highest[rank], value)
-        cut = level2.first_cut[v]
-        draw_cuts(state.cutpoints2[cut : cut + n], lowest, highest, model.cut_sd, rng)
 
 
 @kernel

@@ -123,7 +123,7 @@ def prior_1(specification: Specification) -> Prior1:
         continuous.astype(np.int64), latent.astype(np.int64),
         np.array([variable.first for variable in variables], dtype=np.int64),
         np.array([variable.width for variable in variables], dtype=np.int64),
-        pairs.astype(np.int64).reshape(-1, 2),
+        np.ascontiguousarray(pairs.astype(np.int64).reshape(-1, 2)),  # argwhere has columns first in memory
     )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def start(model: Model, specification: Specification, rng: np.random.Generator) 
         np.tile([[-0.3], [0.3]], (1, p)),
         np.full((n_omega, len(model.prior_e.pairs)), np.log(0.1)),
         np.full(1, np.log(0.3)),
+        np.full(int(model.level2.n_cuts.sum()), np.log(0.2)),
     )
     latent = [variable for variable in level2.variables if variable.is_latent]
     for slot, variable, first_cut in zip(model.level2.slot, latent, model.level2.first_cut, strict=True):
