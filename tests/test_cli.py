@@ -292,6 +292,11 @@ def test_shipped_model_files_are_right(path):
         ("jsp_continuous", "JSPmiss.csv", ["Intercept", "ravens", "sex"]),
         ("exam_continuous", "ExamScores.csv", ["Intercept", "standlrt", "sex[girl]"]),
         ("jsp", "JSPmiss.csv", ["Intercept", "ravens", "sex", "fluent[1]", "fluent[2]"]),
+        (
+            "exam_level2",
+            "ExamScores.csv",
+            ["Intercept", "standlrt", "avslrt", "sex[girl]", "schgend[girlsch]", "schgend[mixedsch]"],
+        ),
     ],
 )
 def test_shipped_models_run_on_their_data(name, data, terms, tmp_path):

@@ -1,5 +1,5 @@
 """Sampling where clusters have covariance matrices of their own, where clusters have responses, or where Omega_u has zeros.
 
-arrays -> cells (sums of rows) -> effects (Omega_u, B and psi) -> rows (missing values) -> level2 -> covariances -> iteration
--> chains
+arrays -> effects (sums of rows, Omega_u, psi) -> coefficients -> level2 -> rows (missing values) -> covariances (hierarchy,
+orbits, regressions) -> iteration -> chains
 """

@@ -1,4 +1,4 @@
-"""Omega_u, B and psi given the covariances within rows and the latents, missing responses integrated out.
+"""Omega_u and psi given the covariances within rows and the latents, missing responses integrated out.
 
 Rows tell of u_j and B through, with W the precision of what is observed in a cell c of cluster j,
 
@@ -21,7 +21,7 @@ import numpy as np
 from jmimpute.compilation import kernel
 from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
 from jmimpute.sampling.coordinates import add_prior, pack_covariance, unpack_covariance
-from jmimpute.sampling.gibbs_covariances import draw_normal, factor, inverted
+from jmimpute.sampling.gibbs_covariances import inverted
 from jmimpute.sampling.latents.moves import LARGEST_ERROR, probability
 from jmimpute.sampling.latents.rows import dot
 from jmimpute.sampling.latents.tuning import JITTER, LEAPS
@@ -309,33 +309,6 @@ def _trajectory(theta, block, whitening, step, model, omega, psi, k, pull, rng):
     if math.log(rng.random()) < log_ratio:
         theta[:] = trial
     return probability(log_ratio), not log_ratio > -LARGEST_ERROR
-
-
-@kernel
-def draw_beta(model, state, summary, rng):
-    """Draw B with psi integrated out."""
-    target, level2 = model.problem.target, model.level2
-    n_b, n_clusters = target.beta_row.shape[0], level2.free.shape[0]
-    squares, vector = summary.xx.copy(), summary.xy.copy()
-    lambda_ = inverted(state.rows.omega_u)
-    for j in range(n_clusters if summary.zy.shape[1] > 0 else 0):
-        index, root, b, _ = of_cluster(j, lambda_, level2.free, state.rows.u, summary.k, summary.zy)
-        n = np.sum(index < summary.zy.shape[1])  # random effects come first
-        half, whitened = np.zeros((index.shape[0], n_b)), np.zeros(index.shape[0])
-        for i in range(index.shape[0]):
-            for m in range(i + 1):
-                whitened[i] += root[i, m] * b[m]
-                if m < n:
-                    for c in range(n_b):
-                        half[i, c] += root[i, m] * summary.zx[j, m, c]
-            for c in range(n_b):
-                vector[c] -= half[i, c] * whitened[i]
-                for e in range(n_b):
-                    squares[c, e] -= half[i, c] * half[i, e]
-    factor(squares)
-    draw_normal(squares, vector, rng)
-    for c in range(n_b):
-        state.rows.beta[target.beta_row[c], target.beta_column[c]] = vector[c]
 
 
 @kernel

@@ -1,8 +1,8 @@
 """One iteration of the structured sampler, and many.
 
 Latents of rows one after the other with their parameters; then, given latents and Omega_e, everything about clusters with
-missing responses integrated out: Omega_u, B, psi; then level-2 responses; then missing responses, which complete the residuals
-that Omega_e is drawn from. Whatever is integrated out in a step is drawn before another one looks at it.
+missing responses integrated out: Omega_u, coefficients, psi; then level-2 responses; then missing responses, which complete the
+residuals that Omega_e is drawn from. Whatever is integrated out in a step is drawn before another one looks at it.
 """
 
 from typing import NamedTuple
@@ -15,8 +15,9 @@ from jmimpute.sampling.latents.moves import move_latent
 from jmimpute.sampling.latents.rows import CHUNK
 from jmimpute.sampling.latents.state import look_around
 from jmimpute.sampling.latents.tuning import TARGET_LATENT, adapt_step, learn_metric
+from jmimpute.sampling.structured.coefficients import draw_coefficients
 from jmimpute.sampling.structured.covariances import move_covariances
-from jmimpute.sampling.structured.effects import draw_beta, draw_psi, move_omega_u, summarise
+from jmimpute.sampling.structured.effects import draw_psi, move_omega_u, summarise
 from jmimpute.sampling.structured.level2 import move_level2
 from jmimpute.sampling.structured.priors import HIERARCHY
 from jmimpute.sampling.structured.regressions import move_regressions
@@ -132,7 +133,7 @@ def _iterate(model, state, tuning, learning, gain, work, acceptance, rng):
     summary = summarise(model, state)
     diverged = move_omega_u(model, state, tuning, summary, learning, acceptance, rng)
     diverging = diverging or diverged
-    draw_beta(model, state, summary, rng)
+    draw_coefficients(model, state, summary, rng)
     draw_psi(model, state, summary, rng)
     move_level2(model, state, gain, rng)
     refresh_residuals(model, state)

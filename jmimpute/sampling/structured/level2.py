@@ -1,23 +1,22 @@
-"""Level-2 responses given psi and Omega_u: their latents, cut points and coefficients."""
+"""Level-2 responses given psi and Omega_u: missing values, latents and cut points."""
 
 import numpy as np
 
 from jmimpute.compilation import kernel
 from jmimpute.sampling.gibbs import beside_others, between_cuts, draw_latent
-from jmimpute.sampling.gibbs_covariances import draw_normal, factor, inverted
+from jmimpute.sampling.gibbs_covariances import inverted
 from jmimpute.sampling.structured.cutpoints import move_cutpoints
 
 
 @kernel
 def move_level2(model, state, gain, rng):
-    """Draw missing values along with psi, latents of observed categories, cut points and B2; one after the other."""
+    """Set missing values, draw latents of observed categories and cut points; one after the other."""
     if state.w.shape[1] == 0:
         return
     complete_level2(model, state)
     lambda_ = inverted(state.rows.omega_u)
     _draw_latents(model, state, lambda_, rng)
     move_cutpoints(model, state, lambda_, gain, rng)
-    _draw_beta2(model, state, lambda_, rng)
 
 
 @kernel
@@ -70,30 +69,3 @@ def _draw_latents(model, state, lambda_, rng):
                 draw_latent(values, errors, a, below, above, lambda_, rng)
         state.rows.u[:, j] = errors
         state.w[j] = values[n_effects:]
-
-
-@kernel
-def _draw_beta2(model, state, lambda_, rng):
-    """Coefficients given w and the random effects."""
-    level2, n_effects = model.level2, state.rows.u.shape[0] - state.w.shape[1]
-    n_b = level2.beta_row.shape[0]
-    squares, vector = np.zeros((n_b, n_b)), np.zeros(n_b)
-    for j in range(state.w.shape[0]):
-        for b in range(n_b):
-            k = n_effects + level2.beta_column[b]
-            total = 0.0
-            for e in range(n_effects):
-                total += lambda_[k, e] * state.rows.u[e, j]
-            for m in range(state.w.shape[1]):
-                total += lambda_[k, n_effects + m] * state.w[j, m]
-            vector[b] += level2.x[j, level2.beta_row[b]] * total
-            for c in range(n_b):
-                products = level2.x[j, level2.beta_row[b]] * level2.x[j, level2.beta_row[c]]
-                squares[b, c] += products * lambda_[k, n_effects + level2.beta_column[c]]
-    for b in range(n_b):
-        squares[b, b] += model.problem.target.beta_precision
-    factor(squares)
-    draw_normal(squares, vector, rng)
-    for b in range(n_b):
-        state.beta2[level2.beta_row[b], level2.beta_column[b]] = vector[b]
-    refresh_psi(model, state)
