@@ -17,6 +17,7 @@ import math
 import numpy as np
 
 from jmimpute.compilation import kernel
+from jmimpute.graph.small_matrices import inverse_triangle
 from jmimpute.sampling.gibbs_covariances import inverted
 from jmimpute.sampling.structured.slices import slice_exponential
 
@@ -45,27 +46,12 @@ def move_along_orbits(prior, precision, n_rows, state, cross, rng):
     total = 1.0 * np.sum(n_rows)
     inverse, scaling = np.empty(cross.shape), np.empty(cross.shape)
     for j in range(cross.shape[0]):
-        inverse[j], scaling[j] = inverted(state.omega[j]), inverted_triangle(state.unscaling[j])
+        inverse[j], scaling[j] = inverted(state.omega[j]), inverse_triangle(state.unscaling[j])
     for r in prior.continuous:
         for s in range(precision.shape[0]):
             if s != r:
                 _shear_continuous(r, s, precision, state, cross, inverse, scaling, rng)
         _rescale_continuous(r, prior.df, total, precision, state, cross, inverse, rng)
-
-
-@kernel
-def inverted_triangle(matrix):
-    """Inverse of a lower triangular matrix."""
-    p = matrix.shape[0]
-    out = np.zeros((p, p))
-    for k in range(p):
-        out[k, k] = 1.0 / matrix[k, k]
-        for i in range(k + 1, p):
-            total = 0.0
-            for m in range(k, i):
-                total += matrix[i, m] * out[m, k]
-            out[i, k] = -total / matrix[i, i]
-    return out
 
 
 @kernel

@@ -18,7 +18,6 @@ from jmimpute.compilation import kernel
 from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
 from jmimpute.sampling.gibbs import beside_others, between_cuts
 from jmimpute.sampling.gibbs_covariances import block, factor, inverted
-from jmimpute.sampling.structured.orbits import inverted_triangle
 
 SMALLEST_ANGLE = 1e-6  # where the ellipse has shrunk to a point; the present value is always allowed
 
@@ -35,7 +34,7 @@ def move_regressions(model, state, rng):
     noise = np.empty((n_l, n_c))
     for j in range(state.omega.shape[0]):
         rows = model.cells.rows[model.cells.first_row[j] : model.cells.first_row[j + 1]]
-        scaling = block(inverted_triangle(state.unscaling[j]), prior.latent, prior.latent)
+        scaling = block(inverse_triangle(state.unscaling[j]), prior.latent, prior.latent)
         t_cc = block(state.omega[j], prior.continuous, prior.continuous)
         t_lc = product(scaling, block(state.omega[j], prior.latent, prior.continuous))
         b = product(t_lc, inverted(t_cc))

@@ -17,6 +17,12 @@ JSP = {
     "random": "flat coefficients; Omega_u inverse-Wishart with scale I and 2 df; Omega_e of a school inverse-Wishart with a df "
     "and scale A; A Wishart with 3 df and scale I, a chi-square with 2 df, at least 2",
 }
+OWN_MATRIX = (
+    "A private build of jomo 2.7-4 in which missing values are drawn with the matrix of their own school, not with that of the "
+    "first school with the same pattern."
+)
+INTEGERS = " jomo truncates degrees of freedom to integers and draws A before a, given the old one."
+MARGINAL = "jomo draws the coefficients of level-2 responses without regard to the random effects of level 1."
 
 
 def main() -> None:
@@ -24,43 +30,31 @@ def main() -> None:
     full = json.loads((SOURCE / "jsp_a5_hr_corrected.json").read_text())
     for method, prior in JSP.items():
         own = full["methods"][method]
-        problem = (
-            "A private build of jomo 2.7-4 in which missing values are drawn with the matrix of their own school, not "
-            "with that of the first school with the same pattern."
-        )
-        if method == "random":
-            problem += " jomo truncates degrees of freedom to integers and draws A before a, given the old one."
-        origin = {
-            "data": "JSPmiss of R package jomo",
-            "software": {full["package"]: full["package_version"], "R": full["r_version"]},
-            "call": own["r_call"],
-            "seeds": full["seeds"],
-            "iterations_per_chain": full["iterations_per_chain"],
-            "burn_in_discarded": full["burn_in_discarded"],
-            "max_rhat": own["convergence"]["max_rhat"],
-            "prior": prior,
-            "definitions": DEFINITIONS,
-            "made_by": "tests/reference/make/structured_posteriors.py",
-            "known_problems": problem,
-        }
+        problem = OWN_MATRIX + (INTEGERS if method == "random" else "")
+        origin = _origin(full, own, "JSPmiss", prior, problem)
         posterior = {_label(row["parameter"]): numbers(row) for row in own["posterior"]}
         _write(f"jsp_a5_hr_{method}", origin, "english + ravens ~ sex + (1 | school)", posterior)
     full = json.loads((SOURCE / "examscores_b_level2.json").read_text())
-    origin = {
-        "data": "ExamScores of R package jomo",
+    prior = "flat coefficients; inverse-Wishart with scale I: Omega_e with -1 df, Omega_u with 3 df"
+    origin = _origin(full, full, "ExamScores", prior, MARGINAL)
+    posterior = {_exam_label(row["parameter"]): numbers(row) for row in full["posterior"]}
+    _write("examscores_b_level2", origin, "normexam + standlrt ~ girl + (1 | school)", posterior)
+
+
+def _origin(full: dict, run: dict, data: str, prior: str, problem: str) -> dict:
+    return {
+        "data": f"{data} of R package jomo",
         "software": {full["package"]: full["package_version"], "R": full["r_version"]},
-        "call": full["r_call"],
+        "call": run["r_call"],
         "seeds": full["seeds"],
         "iterations_per_chain": full["iterations_per_chain"],
         "burn_in_discarded": full["burn_in_discarded"],
-        "max_rhat": full["convergence"]["max_rhat"],
-        "prior": "flat coefficients; inverse-Wishart with scale I: Omega_e with -1 df, Omega_u with 3 df",
+        "max_rhat": run["convergence"]["max_rhat"],
+        "prior": prior,
         "definitions": DEFINITIONS,
         "made_by": "tests/reference/make/structured_posteriors.py",
-        "known_problems": "jomo draws the coefficients of level-2 responses without regard to the random effects of level 1.",
+        "known_problems": problem,
     }
-    posterior = {_exam_label(row["parameter"]): numbers(row) for row in full["posterior"]}
-    _write("examscores_b_level2", origin, "normexam + standlrt ~ girl + (1 | school)", posterior)
 
 
 def _write(name: str, origin: dict, formula: str, posterior: dict) -> None:
