@@ -171,14 +171,16 @@ class JointModel:
             of one latent normal after the other; ``"auto"`` takes it, since it finishes first for every model of this
             package. ``"pymc"`` and ``"nutpie"`` sample `collapsed`; with categorical responses ``"pymc"`` samples `pymc` by
             the moves of ``"compiled"``, and ``"nutpie"`` nothing. ``"gibbs"`` is a plain blocked Gibbs sampler, for
-            comparison; it needs inverse-Wishart or flat priors.
+            comparison; it needs inverse-Wishart or flat priors. Models with level-2 responses, covariances of clusters or
+            uncorrelated random effects have ``"compiled"`` only, blocks of exact draws and collapsed moves.
         cores : int, optional
             Chains that run at a time; all cores if not given. The draws do not depend on it.
         random_seed : int, optional
         target_accept : float
             Acceptance probability that the step size is tuned to; raise it if draws diverge.
         thin : int
-            With categorical responses, iterations from one draw to the next.
+            Iterations from one draw to the next, of samplers other than NUTS: with categorical or level-2 responses,
+            covariances of clusters or uncorrelated random effects.
         keep_latents : int
             With categorical responses, the draws whose latent normals are kept: as many imputations can be made.
         progressbar : bool
