@@ -198,7 +198,7 @@ def _slots(specification: Specification) -> np.ndarray:
 def _prior_e(specification: Specification) -> tuple[float, np.ndarray]:
     prior, scale = specification.priors.Omega_e, specification.scaling.scale
     if isinstance(prior, InverseWishart):
-        return prior.degrees(len(scale)) + len(scale) + 1.0, _standardised(prior, np.diag(scale))
+        return prior.degrees(len(scale)) + len(scale) + 1.0, prior.standard_scale(np.diag(scale))
     if not isinstance(prior, Flat):
         raise SamplingError(f"This reference sampler needs an inverse-Wishart or a flat prior of Omega_e, not {prior}.")
     return 0.0, np.zeros((len(scale), len(scale)))
@@ -210,13 +210,7 @@ def _prior_u(specification: Specification) -> tuple[float, np.ndarray]:
         return 0.0, np.zeros((0, 0))
     if not isinstance(prior, InverseWishart):
         raise SamplingError(f"This reference sampler needs an inverse-Wishart prior of Omega_u, not {prior}.")
-    return prior.degrees(d), _standardised(prior, specification.scaling.u_transform)
-
-
-def _standardised(prior: InverseWishart, transform: np.ndarray) -> np.ndarray:
-    """Scale matrix of Omega*, where Omega = K Omega* K'."""
-    inverse = np.linalg.inv(transform)
-    return np.ascontiguousarray(inverse @ prior.scale_matrix(len(transform)) @ inverse.T)
+    return prior.degrees(d), prior.standard_scale(specification.scaling.u_transform)
 
 
 def _check(model: Model, specification: Specification) -> None:
