@@ -31,6 +31,10 @@ class AnalysisError(JMImputeError, ValueError):
     """A substantive model could not be fitted or pooled."""
 
 
+class AmputationError(JMImputeError, ValueError):
+    """Holes were asked for that cannot be made."""
+
+
 class ExchangeError(JMImputeError, ValueError):
     """A file is corrupt, foreign, or contains something that is not allowed."""
 
