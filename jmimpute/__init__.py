@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jmimpute import datasets, errors, plots
+    from jmimpute.amputation import ampute, holes
     from jmimpute.analysis.analyze import Analyses, analyze
     from jmimpute.analysis.pool import Pooled, pool
     from jmimpute.fit import Fit, load_fit
-    from jmimpute.imputations import Imputations, load
+    from jmimpute.imputations import Imputations
     from jmimpute.inspection import inspect
+    from jmimpute.mnar.adjustments import latent, odds, scale, shift
+    from jmimpute.mnar.delta import implied_means
+    from jmimpute.mnar.reference import reference_based
+    from jmimpute.mnar.sensitivity import Sensitivity, sensitivity
+    from jmimpute.mnar.tipping import TippingPoint, tipping_contour, tipping_point
     from jmimpute.model import JointModel, impute
+    from jmimpute.readers import concat, from_tables, load, read_long, read_mice, read_spss, read_stata
     from jmimpute.specification import families, priors
+    from jmimpute.specification.advice.suggestion import suggest
+    from jmimpute.specification.selection import selection
 
 __version__ = "0.1.0"
 
@@ -27,17 +36,38 @@ _HOMES = {
     "Imputations": "jmimpute.imputations",
     "JointModel": "jmimpute.model",
     "Pooled": "jmimpute.analysis.pool",
+    "Sensitivity": "jmimpute.mnar.sensitivity",
+    "TippingPoint": "jmimpute.mnar.tipping",
+    "ampute": "jmimpute.amputation",
     "analyze": "jmimpute.analysis.analyze",
+    "concat": "jmimpute.readers",
+    "from_tables": "jmimpute.readers",
+    "implied_means": "jmimpute.mnar.delta",
     "impute": "jmimpute.model",
     "inspect": "jmimpute.inspection",
-    "load": "jmimpute.imputations",
+    "latent": "jmimpute.mnar.adjustments",
+    "load": "jmimpute.readers",
     "load_fit": "jmimpute.fit",
+    "odds": "jmimpute.mnar.adjustments",
     "pool": "jmimpute.analysis.pool",
+    "read_long": "jmimpute.readers",
+    "read_mice": "jmimpute.readers",
+    "read_spss": "jmimpute.readers",
+    "read_stata": "jmimpute.readers",
+    "reference_based": "jmimpute.mnar.reference",
+    "scale": "jmimpute.mnar.adjustments",
+    "selection": "jmimpute.specification.selection",
+    "sensitivity": "jmimpute.mnar.sensitivity",
+    "shift": "jmimpute.mnar.adjustments",
+    "suggest": "jmimpute.specification.advice.suggestion",
+    "tipping_contour": "jmimpute.mnar.tipping",
+    "tipping_point": "jmimpute.mnar.tipping",
 }
 _MODULES = {
     "datasets": "jmimpute.datasets",
     "errors": "jmimpute.errors",
     "families": "jmimpute.specification.families",
+    "holes": "jmimpute.amputation.holes",
     "plots": "jmimpute.plots",
     "priors": "jmimpute.specification.priors",
 }
@@ -48,17 +78,38 @@ __all__ = [
     "Imputations",
     "JointModel",
     "Pooled",
+    "Sensitivity",
+    "TippingPoint",
+    "ampute",
     "analyze",
+    "concat",
     "datasets",
     "errors",
     "families",
+    "from_tables",
+    "holes",
+    "implied_means",
     "impute",
     "inspect",
+    "latent",
     "load",
     "load_fit",
+    "odds",
     "plots",
     "pool",
     "priors",
+    "read_long",
+    "read_mice",
+    "read_spss",
+    "read_stata",
+    "reference_based",
+    "scale",
+    "selection",
+    "sensitivity",
+    "shift",
+    "suggest",
+    "tipping_contour",
+    "tipping_point",
 ]
 
 

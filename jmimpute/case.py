@@ -51,11 +51,18 @@ class Imputation(_Section):
 
 
 class Analysis(_Section):
-    """``[analysis]``: the substantive model."""
+    """``[analysis]``: the substantive model; ``[analysis.settings]``: settings of its engine, such as ``draws``."""
 
     formula: str
     family: str = "gaussian"
-    reml: bool = True
+    engine: str = "statsmodels"
+    reml: bool | None = None
+    settings: dict[str, Any] = {}
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `Imputations.analyze`."""
+        given = {} if self.reml is None else {"reml": self.reml}
+        return {"model": self.formula, "engine": self.engine, "family": self.family, **given, **self.settings}
 
 
 class Case(_Section):

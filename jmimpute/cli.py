@@ -48,7 +48,7 @@ def inspect(data: Path, *, cluster: str | None = None) -> None:
         Column of the clusters.
     """
     from jmimpute.inspection import inspect as look
-    from jmimpute.workflow import read_data
+    from jmimpute.table.files import read_data
 
     print(look(read_data(data), cluster))
 
@@ -81,7 +81,7 @@ def run(
         Show progress bars.
     """
     from jmimpute.case import read_case
-    from jmimpute.workflow import read_data
+    from jmimpute.table.files import read_data
     from jmimpute.workflow import run as do
 
     suffix = ".parquet" if data.suffix == ".parquet" else ".csv"

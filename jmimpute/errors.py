@@ -47,6 +47,10 @@ class ConvergenceWarning(JMImputeWarning):
     """The chains do not agree, or hold too few independent draws."""
 
 
+class IdentificationWarning(JMImputeWarning):
+    """A parameter rests on an assumption that the data say next to nothing about."""
+
+
 class InterruptedWarning(JMImputeWarning):
     """Sampling was interrupted; what had been drawn was kept."""
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from jmimpute import names
+from jmimpute.checks import Checks
 from jmimpute.errors import ConvergenceWarning, ExchangeError, SamplingError
 from jmimpute.imputations import Imputations
 from jmimpute.model import JointModel
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from jmimpute.imputation.latents import KeptLatents
     from jmimpute.sampling.diagnostics import Diagnostics
 
-# Streams of random numbers spawned from one seed; those of chains are in `jmimpute.sampling.sample`.
+# Streams of random numbers spawned from one seed; those of chains are in `jmimpute.sampling.sample`, of checks in `checks`.
 IMPUTATION_STREAM, EFFECT_STREAM = 1, 2
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(Checks):
     """Posterior draws of a joint model.
 
     Made by `JointModel.fit` or `jmimpute.load_fit`; not by hand.
@@ -118,6 +119,8 @@ class Fit:
 
         if not self.model.specification.layout.n_effects:
             raise SamplingError("The model has a single level: there are no random effects.")
+        if names.U in self.posterior:  # of models that cannot integrate them out
+            return self.posterior[names.U]
 
         def seed(k: int) -> np.random.SeedSequence:
             return np.random.SeedSequence(self.seed, spawn_key=(EFFECT_STREAM, k))
@@ -182,22 +185,25 @@ class Fit:
             normals were kept).
         """
         from jmimpute.imputation.impute import impute, missing_rows
-        from jmimpute.imputation.schedule import schedule
         from jmimpute.progress import progress
 
-        posterior, latents = self.posterior, self._latents
-        sizes = posterior.sizes
-        runs = self.settings.get("runs", [sizes[names.DRAW]])
-        pairs = latents.first(m) if latents else schedule(m, sizes[names.CHAIN], *runs)
-        seeds = [np.random.SeedSequence(self.seed, spawn_key=(IMPUTATION_STREAM, k)) for k in range(m)]
-        specification = self.model.specification
+        specification, stats, plan = self.model.specification, self.model.statistics, self._plan(m)
         with progress("Imputing", m, progressbar) as report:
-            values = impute(posterior, specification, self.model.statistics, pairs, seeds, latents, report)
+            values = impute(self.posterior, specification, stats, *plan, self._latents, report)
         rows = missing_rows(specification)
         variables = (*specification.layout.variables, *specification.layout.level2.variables)
         levels = {variable.name: variable.levels for variable in variables if variable.is_latent and variable.name in rows}
         cluster = specification.clusters.name
         return Imputations(self.model.table, rows, values, int(m), cluster, self._provenance(), levels, _fit=self)
+
+    def _plan(self, m: int, stream: int = IMPUTATION_STREAM) -> tuple[list[tuple[int, int]], list[np.random.SeedSequence]]:
+        """Draws of the first m imputations, and their streams of random numbers."""
+        from jmimpute.imputation.schedule import schedule
+
+        sizes = self.posterior.sizes
+        runs = self.settings.get("runs", [sizes[names.DRAW]])
+        pairs = self._latents.first(m) if self._latents else schedule(m, sizes[names.CHAIN], *runs)
+        return pairs, [np.random.SeedSequence(self.seed, spawn_key=(stream, k)) for k in range(m)]
 
     @cached_property
     def _latents(self) -> KeptLatents | None:
@@ -230,14 +236,15 @@ class Fit:
 
     def _provenance(self) -> dict[str, Any]:
         """All that is needed to make this fit again."""
-        from jmimpute.specification import families, priors
+        from jmimpute.specification import families, priors, selection
 
         specification = self.model.specification
         layout = specification.layout
         return {
-            "formulas": [formula.text for formula in specification.formulas],
+            "formulas": [formula.text for formula in specification.formulas_of_outcomes],
             "level2": [formula.text for formula in specification.level2_formulas],
             "covariance": specification.covariance,
+            "missing": selection.to_record(specification.clauses),
             "families": families.to_record([*layout.variables, *layout.level2.variables]),
             "priors": priors.to_record(specification.priors),
             "latent_bounds": specification.latent_bounds,
@@ -255,8 +262,8 @@ def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | 
     chosen = choose(sampler, specification)
     entropy: Any = np.random.SeedSequence(random_seed).entropy
     seed = int(entropy)
-    keep = _kept(keep_latents, settings) if specification.has_latents else []
-    if chosen in ("compiled", "gibbs"):
+    keep = _kept(keep_latents, settings) if specification.has_latents and not specification.selections else []
+    if chosen in ("compiled", "gibbs") or specification.selections:
         groups = sample(specification, model.statistics, settings, chosen, seed, keep)
     else:
         from jmimpute.sampling import pymc_samplers
@@ -302,7 +309,7 @@ def load_fit(path: str | Path) -> Fit:
     """
     import xarray as xr
 
-    from jmimpute.specification import families, priors
+    from jmimpute.specification import families, priors, selection
     from jmimpute.specification.covariances import COMMON
     from jmimpute.table.storage import read_manifest, read_table
 
@@ -315,7 +322,8 @@ def load_fit(path: str | Path) -> Fit:
         raise ExchangeError(f"{folder / 'posterior.nc'} cannot be read: {error}. It is missing or damaged.") from error
     said, chosen = families.from_record(content["families"]), priors.from_record(content["priors"])
     bounds = tuple(content["latent_bounds"]) if content.get("latent_bounds") else None
-    # Files of the first models have neither of these.
+    # Files of the first models have none of these.
     structure = {"level2": content.get("level2"), "covariance": content.get("covariance", COMMON)}
+    structure["missing"] = selection.from_record(content.get("missing", {}))
     model = JointModel(content["formulas"], data, families=said, priors=chosen, latent_bounds=bounds, **structure)
     return Fit(model, tree, content["seed"], content["settings"])

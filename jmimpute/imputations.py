@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from jmimpute.errors import ExchangeError, ImputationError
+from jmimpute.errors import ImputationError, some
+from jmimpute.exports import Exports
+from jmimpute.imputation.cells import Cells
+from jmimpute.imputation.completing import completed, completed_frame, long
 from jmimpute.names import LONG_IMPUTATION, LONG_ROW
-from jmimpute.table.filling import filled
 from jmimpute.table.reading import Table
 
 if TYPE_CHECKING:
     from jmimpute.analysis.analyze import Analyses
     from jmimpute.fit import Fit
+    from jmimpute.mnar.adjustments import Adjustment
 
 
 @dataclass(frozen=True)
-class Imputations:
+class Imputations(Exports):
     """Multiply imputed data: the original table and, for each incomplete column, m draws of its missing cells.
 
-    Made by `Fit.impute`, `jmimpute.impute` or `jmimpute.load`; not by hand.
+    Made by `Fit.impute`, `jmimpute.impute`, or by the functions that read imputations; not by hand.
 
     Attributes
     ----------
@@ -131,7 +134,7 @@ class Imputations:
             raise ImputationError(f"There is no imputation {imputation!r}: they are numbered from 1 to {self.m} (0: original).")
         if imputation == 0:
             return self._table.native
-        return self._completed(self._table, imputation)
+        return completed(self._table, self._cells, imputation - 1)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the completed tables."""
@@ -162,14 +165,7 @@ class Imputations:
         taken = [name for name in (LONG_IMPUTATION, LONG_ROW) if name in self.original.columns]
         if taken:
             raise ImputationError(f"The table has a column {taken[0]!r}, which the long form needs. Rename it before imputing.")
-        import narwhals as nw
-
-        parts = []
-        for k in range(0 if original else 1, self.m + 1):
-            frame = nw.from_native(self.complete(k) if k else self._original_as_completed(), eager_only=True)
-            frame = frame.with_row_index(LONG_ROW).with_columns(nw.lit(k).alias(LONG_IMPUTATION))
-            parts.append(frame.select(LONG_IMPUTATION, LONG_ROW, *self.original.columns))
-        return nw.concat(parts, how="vertical").to_native()
+        return long(self._table, self._cells, self.m, original)
 
     def extend(self, m: int, *, progressbar: bool = True) -> Imputations:
         """Return m imputations of which the present ones are the first; the same as imputing m at once.
@@ -186,12 +182,119 @@ class Imputations:
             If m is not larger than before, or the fit is not at hand.
         """
         if self._fit is None:
-            raise ImputationError("These imputations were loaded from disk without their fit: use load_fit(path).impute(m).")
+            why = "loaded from disk without their fit: use load_fit(path).impute(m)"
+            if "source" in self.provenance:
+                why = f"{self.provenance['source']}: make more where these were made, and read all of them"
+            if "changes" in self.provenance:
+                why = "changed: extend those that they were made of"
+            raise ImputationError(f"These imputations were {why}.")
         if isinstance(m, int) and m <= self.m:
             raise ImputationError(f"There are {self.m} imputations already; m must be larger, not {m!r}.")
         return self._fit.impute(m, progressbar=progressbar)
 
-    def analyze(self, model: Any, engine: str = "statsmodels", family: str = "gaussian", reml: bool = True) -> Analyses:
+    def map(self, function: Callable[[Any], Any]) -> list:
+        """Apply a function to each completed table.
+
+        Parameters
+        ----------
+        function : callable
+            Of a table of the kind that was imputed.
+
+        Returns
+        -------
+        list, length m
+            What it returned.
+        """
+        return [function(table) for table in self]
+
+    def assign(self, **columns: str | Callable[[Any], Any]) -> Imputations:
+        """Add columns that are derived from others in each completed table: ``assign(bmi="weight / height**2")``.
+
+        Parameters
+        ----------
+        **columns : str or callable
+            By name, in the order in which they are computed. Arithmetic of columns (numbers, quoted texts, ``+ - * / // % **``,
+            comparisons, log, log1p, exp, sqrt, abs; nothing in it is run as code), or a function of a completed table that
+            gives a value for each row. A function is called with the original table too.
+
+        Returns
+        -------
+        Imputations
+            In the original table a cell is missing where it depends on imputed cells: where an expression names a column
+            that is missing, or where a function gives none or completed tables differ.
+
+        Raises
+        ------
+        FormulaError
+            If an expression is not allowed.
+        ImputationError
+            If a column is there already, or a value is missing or infinite in a completed table.
+        """
+        from jmimpute.imputation.deriving import derive
+
+        table, cells = derive(self._table, self._cells, self.m, columns)
+        said = {name: getattr(how, "__name__", "a function") if callable(how) else how for name, how in columns.items()}
+        return self._changed(table, cells, assign=said)
+
+    def filter(self, rows: Any) -> Imputations:
+        """Keep some rows, the same ones in all imputations.
+
+        Parameters
+        ----------
+        rows : callable or array
+            Truth values, one a row, or positions from 0; or a function of the original table, without its imputed columns,
+            that gives either, such as ``lambda table: table["age"] >= 16``.
+
+        Returns
+        -------
+        Imputations
+
+        Raises
+        ------
+        ImputationError
+            If rows are chosen by an imputed column: they would differ between imputations. Choose them in the analysis, by a
+            function given to `analyze`.
+        """
+        from jmimpute.imputation.selecting import select
+
+        table, cells = select(self._table, self._cells, rows)
+        return self._changed(table, cells, filter=f"{len(table.frame)} of {len(self.original)} rows")
+
+    def delta(
+        self, variable: str, adjustment: Adjustment, scope: str | None = None, *, random_seed: int | None = None
+    ) -> Imputations:
+        """Say how missing values differ from those that are missing at random, and adjust them.
+
+        Delta does not enter the likelihood of what was observed, so that one posterior serves every delta exactly.
+
+        Parameters
+        ----------
+        variable : str
+            One of `columns`.
+        adjustment : Adjustment
+            `jmimpute.shift`, `jmimpute.scale`, `jmimpute.odds` or `jmimpute.latent`.
+        scope : {"marginal", "conditional"}, optional
+            "marginal" changes this variable alone. "conditional", the default where others are missing in the same rows: these
+            are drawn anew given what was observed and the adjusted values, by the same posterior draws, random effects and
+            random numbers.
+        random_seed : int, optional
+            Of what an adjustment draws; that of the imputations if not given.
+
+        Returns
+        -------
+        Imputations
+            Adjustments that change nothing give the same imputations, to the last bit.
+
+        Raises
+        ------
+        ImputationError
+            If the adjustment does not suit the variable, or needs a fit that is not at hand.
+        """
+        from jmimpute.mnar.delta import adjust
+
+        return adjust(self, variable, adjustment, scope, random_seed)
+
+    def analyze(self, model: Any, engine: str = "statsmodels", family: str = "gaussian", **settings: Any) -> Analyses:
         """Fit a substantive model to each completed table.
 
         Parameters
@@ -199,8 +302,12 @@ class Imputations:
         model : str or callable
             A formula such as ``"english ~ ravens + sex + (1 | school)"``, or a function of a pandas DataFrame that returns
             estimates and their covariance matrix.
-        engine, family, reml
-            See `jmimpute.analysis.analyze.analyze`.
+        engine : {"statsmodels", "gee", "bambi"}, optional
+            What fits a formula.
+        family : {"gaussian", "binomial", "poisson", "ordinal", "ordinal-probit", "nominal"}, optional
+            Family of its response.
+        **settings
+            Of the engine; see `jmimpute.analysis.analyze.analyze`.
 
         Returns
         -------
@@ -208,9 +315,10 @@ class Imputations:
             With a method `pool`.
         """
         from jmimpute.analysis.analyze import analyze
+        from jmimpute.analysis.source import Repeatable
 
-        frames = (self._frame(k + 1) for k in range(self.m))
-        return analyze(frames, model, engine=engine, family=family, reml=reml)
+        frames = Repeatable(lambda: (self._frame(k + 1) for k in range(self.m)))
+        return analyze(frames, model, engine=engine, family=family, **settings)
 
     def save(self, path: str | Path) -> None:
         """Write to a folder: the table and the cells as parquet, the rest as JSON.
@@ -245,77 +353,23 @@ class Imputations:
     def __repr__(self) -> str:
         """Tell how many, of what."""
         cells = ", ".join(f"{name} ({len(rows)} cells)" for name, rows in self._rows.items())
-        return f"<{self.m} imputations of {len(self.original)} rows: {cells or 'nothing missing'}>"
+        left = [name for name in self.original.columns[self.original.isna().any()] if name not in self._rows]
+        incomplete = f"; not imputed: {some(left)}" if left else ""
+        return f"<{self.m} imputations of {len(self.original)} rows: {cells or 'nothing missing'}{incomplete}>"
 
     def _known(self, column: str) -> str:
         if column not in self._rows:
             raise ImputationError(f"Column {column!r} was not imputed. Imputed columns: {', '.join(self.columns) or 'none'}.")
         return column
 
-    def _completed(self, table: Table, imputation: int) -> Any:
-        """A table with its missing cells filled."""
-        numbers = {name: self._filled(name, imputation) for name in self._continuous}
-        completed = table.with_columns(numbers)
-        for name in self.columns:
-            if self.levels(name):
-                labels = [self.levels(name)[code] for code in self._values[name][imputation - 1]]
-                completed = filled(completed, name, self._rows[name], labels)
-        return completed
-
     @property
-    def _continuous(self) -> list[str]:
-        return [name for name in self.columns if not self.levels(name)]
-
-    def _filled(self, column: str, imputation: int) -> np.ndarray:
-        values = self.original[column].to_numpy(dtype=float, na_value=np.nan).copy()
-        values[self._rows[column]] = self._values[column][imputation - 1]
-        return values
-
-    def _original_as_completed(self) -> Any:
-        """The original table with the column types of a completed one: it may hold whole numbers where that does not."""
-        completed = self.complete(1)
-        if isinstance(completed, pd.DataFrame):
-            return self._table.native.astype({name: completed[name].dtype for name in self._continuous})
-        import narwhals as nw
-
-        schema = nw.from_native(completed, eager_only=True).schema
-        frame = nw.from_native(self._table.native, eager_only=True)
-        return frame.with_columns(*(nw.col(name).cast(schema[name]) for name in self._continuous)).to_native()
+    def _cells(self) -> Cells:
+        return Cells(self._rows, self._values, self._levels)
 
     def _frame(self, imputation: int) -> pd.DataFrame:
-        """A completed table for an analysis, which takes truth values only as such and not as objects that hold them."""
-        frame = self._completed(Table(self.original, self.original), imputation)
-        truth = [name for name in self.columns if pd.api.types.infer_dtype(frame[name]) == "boolean"]
-        return frame.astype(dict.fromkeys(truth, bool))
+        return completed_frame(self.original, self._cells, imputation - 1)
 
-
-def load(path: str | Path) -> Imputations:
-    """Read imputations from a folder that `Imputations.save` wrote.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    Imputations
-
-    Raises
-    ------
-    ExchangeError
-        If the folder is not one of ours or is damaged.
-    """
-    from jmimpute.imputation.storage import read_cells, read_levels
-    from jmimpute.table.storage import read_manifest, read_table
-
-    folder = Path(path)
-    content = read_manifest(folder, "imputations", ("m", "columns", "cluster", "table", "levels", "provenance"))
-    table = read_table(folder / "table.parquet", content["table"])
-    levels = read_levels(content["levels"], folder)
-    rows, values = read_cells(folder / "cells.parquet", content["m"], levels)
-    if list(rows) != content["columns"]:
-        raise ExchangeError(f"{folder} should hold imputed cells of {content['columns']}; it holds those of {list(rows)}.")
-    for name, found in rows.items():
-        if name not in table.frame or not np.array_equal(np.flatnonzero(table.frame[name].isna()), found):
-            raise ExchangeError(f"In {folder}, the imputed cells of {name!r} do not fit the missing cells of the table.")
-    return Imputations(table, rows, values, content["m"], content["cluster"], content["provenance"], levels)
+    def _changed(self, table: Table, cells: Cells, **said: Any) -> Imputations:
+        """Imputations of a table made of this one; what was done is recorded, and its fit can make no more of them."""
+        provenance = {**self.provenance, "changes": [*self.provenance.get("changes", []), said]}
+        return Imputations(table, cells.rows, cells.values, self.m, self.cluster, provenance, cells.levels)

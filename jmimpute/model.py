@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jmimpute.imputations import Imputations
 from jmimpute.specification.families import Family
 from jmimpute.specification.priors import Priors
+from jmimpute.specification.selection import Selection
 from jmimpute.specification.specify import specify
 from jmimpute.table.reading import read
 from jmimpute.table.statistics import Statistics, summarise
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from jmimpute.fit import Fit
+    from jmimpute.specification.advice.check import Check
 
 
 class JointModel:
@@ -57,6 +59,8 @@ class JointModel:
     latent_bounds : tuple of float, optional
         Restrict the latent normals of observed categories to a box. This biases results and is there only to compare with
         the R package jomo, which has (-3, 4) since version 2.7; such models are sampled by ``sampler="gibbs"``.
+    missing : mapping of str to Selection, optional
+        Responses that are missing not at random, each with what says whether it is observed: see `jmimpute.selection`.
 
     Raises
     ------
@@ -83,10 +87,18 @@ class JointModel:
         covariance: str = "common",
         priors: Priors | Mapping[str, Any] | None = None,
         latent_bounds: tuple[float, float] | None = None,
+        missing: Mapping[str, Selection] | None = None,
     ) -> None:
         self.table = read(data)
         self.specification = specify(
-            formulas, self.table.frame, families, priors, latent_bounds, level2=level2, covariance=covariance
+            formulas,
+            self.table.frame,
+            families,
+            priors,
+            latent_bounds,
+            level2=level2,
+            covariance=covariance,
+            missing=missing,
         )
 
     @cached_property
@@ -144,6 +156,39 @@ class JointModel:
         from jmimpute.graph.generative import prior_predictive
 
         return prior_predictive(self.specification, draws, random_seed)
+
+    def check(self, analysis: str, family: str = "gaussian") -> Check:
+        """Check whether imputations of this model suit an analysis.
+
+        Parameters
+        ----------
+        analysis : str
+            Formula of the analysis, lme4 style: ``"popular ~ sex * texp + (1 + sex | school)"``.
+        family : {"gaussian", "binomial", "poisson"}
+            Family of the outcome of the analysis.
+
+        Returns
+        -------
+        Check
+            What the analysis has and this model lacks: variables, clusters, random slopes, interactions, functions, a
+            covariance that differs between clusters. `ok` if nothing is found that biases the analysis and can be mended.
+
+        Raises
+        ------
+        FormulaError
+            If the analysis does not parse, has several responses, or names unknown columns.
+
+        Examples
+        --------
+        >>> import jmimpute as jm
+        >>> pupils = jm.datasets.load("pupils")
+        >>> model = jm.JointModel("reading + motivation ~ sex + (1 | school)", pupils)
+        >>> model.check("reading ~ motivation + sex + (1 | school)").ok
+        True
+        """
+        from jmimpute.specification.advice.check import check
+
+        return check(self.specification, self.table.frame, analysis, family)
 
     def fit(
         self,
@@ -215,7 +260,7 @@ class JointModel:
 
     def __repr__(self) -> str:
         """Show the formulas."""
-        texts = [formula.text for formula in self.specification.formulas]
+        texts = [formula.text for formula in self.specification.formulas_of_outcomes]
         texts += [f"level 2: {formula.text}" for formula in self.specification.level2_formulas]
         return f"<JointModel {'; '.join(texts)}>"
 

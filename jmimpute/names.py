@@ -49,6 +49,21 @@ def cutpoint_dimension(response: str) -> str:
     return f"{CUTPOINT}_{response}"
 
 
+def rho_label(response: str) -> str:
+    """Variable that holds the correlation of the residual of a response with that of its being observed."""
+    return f"rho_{response}"
+
+
+def crossed_label(indicator: str, column: str) -> str:
+    """Variable that holds the intercepts of an indicator by a crossed factor."""
+    return f"u_{indicator}_{column}"
+
+
+def crossed_sd_label(indicator: str, column: str) -> str:
+    """Variable that holds their standard deviation."""
+    return f"sd_{indicator}_{column}"
+
+
 def category_label(response: str) -> str:
     """Variable that holds drawn categories of a response, whose own name might be that of a parameter."""
     return f"{CATEGORY}_{response}"

@@ -10,41 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from jmimpute.case import Case
-from jmimpute.errors import ExchangeError
 from jmimpute.specification.families import GAUSSIAN, ORDINAL, Family
 from jmimpute.table.reading import replaced
 
 if TYPE_CHECKING:
     from jmimpute.fit import Fit
     from jmimpute.imputations import Imputations
-
-SUFFIXES = (".csv", ".parquet")
-# What a missing cell of a CSV file holds. pandas would also take None and null for missing, which may be categories.
-MISSING = ("", "NA", "NaN", "nan", "<NA>", "N/A", "n/a", "#N/A")
-
-
-def read_data(path: str | Path) -> pd.DataFrame:
-    """Read a CSV or parquet file.
-
-    Parameters
-    ----------
-    path : str or Path
-        ``.csv`` (numbers are read to the last bit; empty cells, ``NA`` and ``NaN`` and their like are missing) or ``.parquet``.
-
-    Raises
-    ------
-    ExchangeError
-        If it cannot be read, or is of another kind.
-    """
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise ExchangeError(f"{path} is neither a .csv nor a .parquet file. Convert it to one of these.")
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, keep_default_na=False, na_values=list(MISSING))
-    except Exception as error:
-        raise ExchangeError(f"The data file {path} cannot be read: {error}") from error
 
 
 def categorised(data: pd.DataFrame, families: Mapping[str, Family]) -> pd.DataFrame:
@@ -157,7 +128,7 @@ def run(
     written = ["fit/", "posterior_summary.csv", "imputations/", f"imputed{suffix}", "imputed.png"]
     written += ["imputed_by_cluster.png"] if imputations.cluster is not None and imputations.columns else []
     if case.analysis is not None:
-        pooled = imputations.analyze(case.analysis.formula, family=case.analysis.family, reml=case.analysis.reml).pool()
+        pooled = imputations.analyze(**case.analysis.arguments()).pool()
         say(f"{case.analysis.formula}\n{pooled}\n")
         pooled.table.to_csv(out / "pooled.csv", index=False)
         pooled.random_effects.to_csv(out / "pooled_random_effects.csv", index=False)

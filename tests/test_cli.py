@@ -12,6 +12,7 @@ import pytest
 import jmimpute as jm
 from jmimpute import cli, workflow
 from jmimpute.case import read_case
+from jmimpute.table.files import read_data
 
 ROOT = Path(__file__).parents[1]
 FORMULA = "reading + maths + motivation ~ sex + age + (1 | school)"
@@ -186,7 +187,7 @@ number,text,truth,whole,decimal,x,y
 
 def csv(folder):
     (folder / "table.csv").write_text(CSV)
-    return workflow.read_data(folder / "table.csv")
+    return read_data(folder / "table.csv")
 
 
 def test_categories_of_csv_are_those_of_the_file(tmp_path):
@@ -248,7 +249,7 @@ def test_the_model_of_the_junior_school_project():
     if not source.exists():
         pytest.skip(f"{source.name} is not at {source.parent}")
     case = read_case(ROOT / "models" / "jsp.toml")
-    data = workflow.categorised(workflow.read_data(source), case.families())
+    data = workflow.categorised(read_data(source), case.families())
     assert data["fluent"].cat.categories.tolist() == [0, 1, 2]
     model = jm.JointModel(case.model.formulas, data, families=case.families(), priors=case.priors())
     assert model.specification.layout.responses == ("english", "ravens", "fluent.1", "fluent.2")
@@ -275,7 +276,7 @@ def test_data_files_that_cannot_be_read_are_told(name, tmp_path, capsys):
 def test_damaged_parquet_is_told(tmp_path):
     (tmp_path / "table.parquet").write_bytes(b"PAR1 nonsense")
     with pytest.raises(jm.errors.ExchangeError, match="cannot be read"):
-        workflow.read_data(tmp_path / "table.parquet")
+        read_data(tmp_path / "table.parquet")
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("models/*.toml")), ids=lambda path: path.stem)
@@ -304,7 +305,7 @@ def test_shipped_models_run_on_their_data(name, data, terms, tmp_path):
     if not source.exists():
         pytest.skip(f"{data} is not at {source.parent}")
     imputations = workflow.run(
-        read_case(ROOT / "models" / f"{name}.toml"), workflow.read_data(source), tmp_path, m=5, seed=1, progressbar=False
+        read_case(ROOT / "models" / f"{name}.toml"), read_data(source), tmp_path, m=5, seed=1, progressbar=False
     )
     assert json.loads((tmp_path / "manifest.json").read_text())["converged"]
     assert pd.read_csv(tmp_path / "pooled.csv")["term"].tolist() == terms

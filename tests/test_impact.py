@@ -10,6 +10,7 @@ import pytest
 import jmimpute as jm
 from jmimpute import workflow
 from jmimpute.case import read_case
+from jmimpute.table.files import read_data
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data" / "impact_incomplete.csv"
@@ -20,7 +21,7 @@ def impact():
     """The case and its table."""
     if not DATA.exists():
         pytest.skip(f"{DATA.name} is not at {DATA.parent}")
-    return read_case(ROOT / "models" / "impact.toml"), workflow.read_data(DATA)
+    return read_case(ROOT / "models" / "impact.toml"), read_data(DATA)
 
 
 def test_categories_are_read_as_they_are_meant(impact):

@@ -113,7 +113,7 @@ def test_what_was_imputed(imputations):
         assert np.isfinite(imputations.values(name)).all()
         assert (imputations.values(name).std(axis=0) > 0).all(), "imputations of a cell differ"
     cells = ", ".join(f"{name} ({len(imputations.rows(name))} cells)" for name in RESPONSES)
-    assert repr(imputations) == f"<4 imputations of {len(original)} rows: {cells}>"
+    assert repr(imputations) == f"<4 imputations of {len(original)} rows: {cells}; not imputed: band>"
 
 
 def test_completed_tables_have_observed_and_imputed_cells(imputations, kind):
@@ -197,7 +197,7 @@ def test_nothing_to_impute():
     table = pupils().dropna(subset=RESPONSES)
     found = fitted(table).impute(2, progressbar=False)
     assert found.columns == ()
-    assert repr(found) == f"<2 imputations of {len(table)} rows: nothing missing>"
+    assert repr(found) == f"<2 imputations of {len(table)} rows: nothing missing; not imputed: band>"
     same(found.complete(2), table)
     assert len(found.long(original=True)) == 3 * len(table)
 

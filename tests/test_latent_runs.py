@@ -76,6 +76,12 @@ def same_draws(first, second, groups=("posterior", "sample_stats", "latents")):
             np.testing.assert_array_equal(a[variable], b[variable], err_msg=f"{name}: {variable}")
 
 
+def test_more_imputations_begin_with_the_first_ones(fit, imputations):
+    few = fit.impute(7, progressbar=False)
+    same_imputations(few, imputations, 7)
+    same_imputations(few.extend(20, progressbar=False), imputations)
+
+
 # Files
 
 

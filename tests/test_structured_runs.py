@@ -115,6 +115,14 @@ def test_extending_gives_what_a_longer_run_gives(fit):
     same(extended.impute(10, progressbar=False), first.impute(10, progressbar=False))
 
 
+def test_more_imputations_begin_with_the_first_ones(fit):
+    _, first = fit
+    few = first.impute(3, progressbar=False)
+    extended = few.extend(10, progressbar=False)
+    same(extended, few, 3)
+    same(extended, first.impute(10, progressbar=False))
+
+
 def test_every_missing_cell_is_imputed(fit):
     _, first = fit
     imputations = first.impute(3, progressbar=False)

@@ -1,7 +1,7 @@
 """The result of one substantive model on one completed table, and the checks on what an analyst's function returned."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,23 @@ class Estimates:
         The restricted one for a mixed model fitted by REML; None when unknown.
     problems : tuple of str
         What should be looked at: the fit did not converge, or is singular.
+    restricted : bool
+        Whether `log_likelihood` is a restricted one.
+    components_covariance : ndarray, shape (c, c), or None
+        Covariance matrix of the variance components: the lower triangle of ``random.covariance`` row by row (variance of
+        the first effect, covariance of the first two, variance of the second, and so on), then the residual variance.
+        NaN where a component is at the edge of what it may be, so that it has no standard error; None when unknown.
+    parameters : ndarray or None
+        All parameters of the likelihood: the values, the lower triangle of ``random.covariance``, and the residual
+        variance (without a correction for the number of terms). None where there is no likelihood.
+    log_likelihood_at : callable or None
+        The (never restricted) log likelihood of this table as a function of `parameters`. It may hold the rows of the
+        table; `jmimpute.analysis.analyze.analyze` does not keep it.
+    r_squared : dict or None
+        Shares of explained variance by name; see `jmimpute.analysis.r_squared`.
+    draws : dict or None
+        Of an engine that samples: draws of each parameter by name, shape (chains, draws); of coefficients, cut points, and
+        standard deviations ``sd(effect|cluster)`` and ``sd(residual)``.
     """
 
     names: tuple[str, ...]
@@ -64,6 +81,12 @@ class Estimates:
     residual_variance: float | None = None
     log_likelihood: float | None = None
     problems: tuple[str, ...] = ()
+    restricted: bool = False
+    components_covariance: np.ndarray | None = None
+    parameters: np.ndarray | None = None
+    log_likelihood_at: Callable[[np.ndarray], float] | None = field(default=None, repr=False, compare=False)
+    r_squared: Mapping[str, float] | None = None
+    draws: Mapping[str, np.ndarray] | None = field(default=None, repr=False, compare=False)
 
     @property
     def std_errors(self) -> np.ndarray:
@@ -133,6 +156,25 @@ def same_terms(fits: Sequence[Estimates]) -> None:
             f"{' and '.join(difference) or 'has another order'}. Only equal models can be pooled. If a level of a "
             "categorical column is absent from one imputation, merge it with another level."
         )
+
+
+def problems_by_imputation(fits: Sequence[Estimates]) -> dict[str, list[int]]:
+    """List the imputations in which each problem appeared.
+
+    Parameters
+    ----------
+    fits : sequence of Estimates
+
+    Returns
+    -------
+    dict
+        Numbers of imputations, from 1, by problem.
+    """
+    found: dict[str, list[int]] = {}
+    for number, fit in enumerate(fits, start=1):
+        for problem in fit.problems:
+            found.setdefault(problem, []).append(number)
+    return found
 
 
 def _from_results(results: Any, n_rows: int | None) -> Estimates:

@@ -5,10 +5,12 @@ cluster as for a million. It stands here because statsmodels' MixedLM stops shor
 where a covariate with a random slope is not centred (``benchmarks/mixed_models.py``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from jmimpute.analysis.components import basis, congruence, pack
 from jmimpute.errors import AnalysisError
 
 #: The square root of a relative random-effect variance below which a fit is called singular (lme4's ``isSingular``).
@@ -38,6 +40,12 @@ class MixedFit:
         Restricted log likelihood if REML, else log likelihood.
     converged, singular : bool
         Whether the optimality conditions hold; whether `random` has no full rank.
+    components_covariance : ndarray, shape (c, c)
+        Covariance matrix of the lower triangle of `random`, row by row, and `residual`: the inverse of the observed
+        information of the (restricted) likelihood. Of a singular fit only the variance of `residual` is given, at the
+        other components as they are; the rest is NaN.
+    log_likelihood_at : callable
+        The (never restricted) log likelihood at ``(values, random, residual)``. It holds cluster sums, no rows.
     """
 
     values: np.ndarray
@@ -47,6 +55,8 @@ class MixedFit:
     log_likelihood: float
     converged: bool
     singular: bool
+    components_covariance: np.ndarray
+    log_likelihood_at: Callable[[np.ndarray, np.ndarray, float], float] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -109,9 +119,15 @@ def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray,
     start, residuals, scale = _least_squares(y, X_white)
     sums = _sum_by_cluster(Z_white, np.column_stack([X_white, residuals / scale]), clusters)
     factor, best = _search(sums, reml)
+    singular = bool(np.linalg.svd(factor, compute_uv=False).min() < SINGULAR)
     X_back, Z_back = np.linalg.inv(X_factor), np.linalg.inv(Z_factor)
     residual = scale**2 * best.residual
     df = n - k if reml else n
+
+    def log_likelihood_at(values: np.ndarray, random: np.ndarray, residual: float) -> float:
+        whitened = (X_factor @ values - start) / scale, Z_factor @ random @ Z_factor.T / scale**2, residual / scale**2
+        return _log_likelihood(*whitened, sums) - n * float(np.log(scale))
+
     constant = df * (1 + np.log(2 * np.pi * scale**2)) + (2 * np.linalg.slogdet(X_factor)[1] if reml else 0.0)
     return MixedFit(
         values=X_back @ (start + scale * best.values),
@@ -120,7 +136,9 @@ def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray,
         residual=float(residual),
         log_likelihood=float(-(best.deviance + constant) / 2),
         converged=bool(_slack(factor, best) < SLACK),
-        singular=bool(np.linalg.svd(factor, compute_uv=False).min() < SINGULAR),
+        singular=singular,
+        components_covariance=_components_covariance(factor @ factor.T, sums, reml, singular, scale, Z_back),
+        log_likelihood_at=log_likelihood_at,
     )
 
 
@@ -242,3 +260,66 @@ def _slack(factor: np.ndarray, profile: _Profile) -> float:
     """
     inside = np.abs(2 * profile.slope @ factor).max()
     return float(max(inside, -np.linalg.eigvalsh(profile.slope).min()))
+
+
+def _log_likelihood(values: np.ndarray, random: np.ndarray, residual: float, sums: _Sums) -> float:
+    """Log likelihood at any parameters of the whitened and scaled model."""
+    inner = np.eye(len(random)) + sums.zz @ random / residual
+    contrast = np.append(-values, 1.0)
+    ze = sums.zw @ contrast
+    shrunk = np.linalg.solve(inner, ze[:, :, None])[:, :, 0]
+    squares = contrast @ sums.ww @ contrast - np.einsum("jr,rs,js->", ze, random, shrunk) / residual
+    logdet = np.linalg.slogdet(inner)[1].sum()
+    return float(-(sums.n_rows * np.log(2 * np.pi * residual) + logdet + squares / residual) / 2)
+
+
+def _components_covariance(
+    relative: np.ndarray, sums: _Sums, reml: bool, singular: bool, scale: float, Z_back: np.ndarray
+) -> np.ndarray:
+    """Covariance matrix of the variance components on the scale of the data, shape (c, c)."""
+    information = _information(relative, sums, reml)
+    covariance = np.full_like(information, np.nan)
+    covariance[-1, -1] = 1 / information[-1, -1]
+    if not singular and np.linalg.eigvalsh(information)[0] > 0:
+        covariance = np.linalg.inv(information)
+    back = np.eye(len(covariance))
+    back[:-1, :-1] = congruence(Z_back)
+    edge = np.isnan(covariance)
+    result = scale**4 * back @ np.where(edge, 0.0, covariance) @ back.T
+    return np.where(edge, np.nan, result)
+
+
+def _information(relative: np.ndarray, sums: _Sums, reml: bool) -> np.ndarray:
+    """Observed information on the lower triangle of the covariance matrix of whitened effects, and the residual variance.
+
+    With V = sum_i theta_i V_i and P the projector of generalised least squares, the negative Hessian of the restricted
+    likelihood is ``y'P V_i P V_j P y - tr(P V_i P V_j) / 2``; the profile likelihood has ``V^-1`` for P in the trace
+    (Searle, Casella and McCulloch 1992, chapter 6, with the fixed effects integrated or profiled out). V_i is
+    ``Z E_i Z'`` for a random effect; what is needed of the residual variance follows from V itself, as ``P V P = P``.
+    """
+    k = len(sums.ww) - 1
+    profile = _profile(relative, sums, reml)
+    inner = np.eye(len(relative)) + sums.zz @ relative
+    A = np.linalg.solve(inner, sums.zz) / profile.residual  # Z'V^-1 Z by cluster
+    zvw = np.linalg.solve(inner, sums.zw) / profile.residual
+    C, d = zvw[:, :, :k], zvw[:, :, k] - zvw[:, :, :k] @ profile.values  # Z'V^-1 X and Z'P y by cluster
+    M = profile.residual * profile.inverse
+    E = basis(len(relative))
+    EA, EC, Ed = E[:, None] @ A, E[:, None] @ C, np.einsum("irs,cs->icr", E, d)
+    q = np.einsum("cra,icr->ia", C, Ed)
+    squares = np.einsum("icr,crs,jcs->ij", Ed, A, Ed, optimize=True) - q @ M @ q.T
+    traces, trace = np.einsum("icrs,jcsr->ij", EA, EA, optimize=True), np.einsum("icrr->i", EA)
+    if reml:
+        K = np.einsum("cra,icrb->iab", C, EC, optimize=True) @ M
+        traces += np.einsum("iab,jba->ij", K, K) - 2 * np.einsum("icrs,jcsa,ab,crb->ij", EA, EC, M, C, optimize=True)
+        trace = trace - np.einsum("iaa->i", K)
+    theta, df = profile.residual * pack(relative), sums.n_rows - k if reml else sums.n_rows
+    doubled = 2 * _bordered(squares, np.einsum("icr,cr->i", Ed, d), df, theta, profile.residual)
+    return (doubled - _bordered(traces, trace, df, theta, profile.residual)) / 2
+
+
+def _bordered(inner: np.ndarray, product: np.ndarray, total: float, theta: np.ndarray, residual: float) -> np.ndarray:
+    """Add the residual variance to a form f(V_i, V_j), given f(V_i, V) and f(V, V), as V = sum_i theta_i V_i + residual I."""
+    border = (product - inner @ theta) / residual
+    corner = ((total - product @ theta) / residual - border @ theta) / residual
+    return np.block([[inner, border[:, None]], [border, np.array([corner])]])

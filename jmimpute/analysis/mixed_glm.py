@@ -5,7 +5,7 @@ likelihood. It stands here because statsmodels has no maximum likelihood for the
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -45,6 +45,10 @@ class MixedGLMFit:
     converged, singular, separated : bool
         Whether the search reached a maximum; whether the variance is zero there; whether the likelihood is flat in a direction
         of the fixed effects, as it is where covariates separate the response.
+    variance_of_variance : float
+        Squared standard error of `variance`, from the same information; NaN where the variance is zero.
+    log_likelihood_at : callable
+        The log likelihood at ``(values, variance)``. It holds the rows.
     """
 
     values: np.ndarray
@@ -54,6 +58,8 @@ class MixedGLMFit:
     converged: bool
     singular: bool
     separated: bool
+    variance_of_variance: float
+    log_likelihood_at: Callable[[np.ndarray, float], float] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -125,15 +131,21 @@ def fit_mixed_glm(y: np.ndarray, X: np.ndarray, clusters: np.ndarray, family: st
     point, best, converged = _search(rows)
     k = X.shape[1]
     back = np.linalg.inv(X_factor)
-    covariance = back @ np.linalg.pinv(best.information, hermitian=True)[:k, :k] @ back.T
+    inverse = np.linalg.pinv(best.information, hermitian=True)
+    singular = bool(abs(point[k]) < SINGULAR)
+    constant = rows.link.constant(y)
     return MixedGLMFit(
         values=back @ point[:k],
-        covariance=covariance,
+        covariance=back @ inverse[:k, :k] @ back.T,
         variance=float(point[k] ** 2),
-        log_likelihood=best.value + rows.link.constant(y),
+        log_likelihood=best.value + constant,
         converged=converged,
-        singular=bool(abs(point[k]) < SINGULAR),
+        singular=singular,
         separated=bool(np.linalg.eigvalsh(best.information[:k, :k])[0] < FLAT),
+        variance_of_variance=np.nan if singular else float((2 * point[k]) ** 2 * inverse[k, k]),
+        log_likelihood_at=lambda values, variance: (
+            _marginal(np.append(X_factor @ values, np.sqrt(variance)), rows).value + constant
+        ),
     )
 
 

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from jmimpute.analysis.estimates import Estimates, as_estimates, same_terms
+from jmimpute.analysis.monte_carlo import required_m
+from jmimpute.analysis.r_squared import pool_shares
+from jmimpute.analysis.rules import rubin
+from jmimpute.analysis.variance_components import pool_components
 from jmimpute.errors import AnalysisError, some
 
 
@@ -30,12 +35,20 @@ class Pooled:
     level : float
         Level of the confidence intervals.
     random_effects : pandas.DataFrame
-        Columns term and estimate: variances and covariances of the random effects and the residual variance, as means
-        over the imputations, and the standard deviations that belong to these means. Without rows where the model has
-        none.
+        Columns term, estimate, std_error, conf_low, conf_high, riv and fmi. Variances and covariances of the random
+        effects and the residual variance, as means over the imputations, and the standard deviations and correlations
+        that belong to these means. Intervals, riv and fmi were found on the scale of logarithms, and of Fisher's z for
+        correlations (`jmimpute.analysis.variance_components.pool_components`). Without rows where the model has none.
     icc : float or None
         Mean over the imputations of var / (var + residual variance), for a model whose only random effect is an
         intercept.
+    icc_interval : pair of float or None
+        Its confidence limits, found on the logit scale; None where there is no ICC, or a fit is singular.
+    r2 : pandas.DataFrame
+        Columns measure, estimate, conf_low, conf_high and fmi: shares of explained variance; ``Analyses.r_squared`` has
+        more of them for two levels. Without rows where the model has none.
+    notes : tuple of str
+        What one should know about these results.
     """
 
     table: pd.DataFrame
@@ -45,19 +58,59 @@ class Pooled:
     level: float
     random_effects: pd.DataFrame
     icc: float | None
+    icc_interval: tuple[float, float] | None
+    r2: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    def required_m(self, cv: float = 0.05, terms: str | Sequence[str] | None = None, level: float = 0.95) -> int:
+        """Say how many imputations are needed for standard errors that another set of imputations would reproduce.
+
+        Parameters
+        ----------
+        cv : float, optional
+            Coefficient of variation of a standard error over sets of imputations of the same table.
+        terms : str or sequence of str, optional
+            Terms that matter; by default all. The one with the most missing information decides.
+        level : float, optional
+            Level of the interval of the FMI whose upper limit is used.
+
+        Returns
+        -------
+        int
+            At least 2; can be smaller than the number of imputations that there are.
+
+        Raises
+        ------
+        AnalysisError
+            If a term is not in the model, or an argument is out of range.
+
+        Notes
+        -----
+        The two-stage quadratic rule of von Hippel (2020, Sociological Methods & Research 49): m = 1 + (FMI / cv)^2 / 2, with
+        the upper limit of the FMI's interval, logit(FMI) +- z sqrt(2 / m), from the imputations that there are.
+        """
+        return required_m(self.table, self.m, cv=cv, terms=terms, level=level)
 
     def __repr__(self) -> str:
         """Show the table, the random effects and the ICC."""
         parts = [self._title(), self.table.to_string(index=False, formatters=_FORMATS)]
         if len(self.random_effects):
-            parts += ["", self.random_effects.to_string(index=False, formatters=_FORMATS)]
-        return "\n".join(parts + ([] if self.icc is None else [f"ICC {self.icc:.4g}"]))
+            parts += ["", self.random_effects.to_string(index=False, formatters=_FORMATS, na_rep="-")]
+        return "\n".join([*parts, *self._below()])
 
     def _repr_html_(self) -> str:
         parts = [f"<p>{self._title()}</p>", self.table.to_html(index=False, formatters=_FORMATS)]
         if len(self.random_effects):
-            parts.append(self.random_effects.to_html(index=False, formatters=_FORMATS))
-        return "\n".join(parts + ([] if self.icc is None else [f"<p>ICC {self.icc:.4g}</p>"]))
+            parts.append(self.random_effects.to_html(index=False, formatters=_FORMATS, na_rep="-"))
+        return "\n".join([*parts, *(f"<p>{escape(line)}</p>" for line in self._below())])
+
+    def _below(self) -> list[str]:
+        """Lines below the tables."""
+        icc = [] if self.icc is None else [f"ICC {self.icc:.4g}"]
+        if self.icc_interval is not None:
+            low, high = self.icc_interval
+            icc = [f"{icc[0]} ({100 * self.level:g} % confidence interval {low:.4g} to {high:.4g})"]
+        return [*icc, *self.notes]
 
     def _title(self) -> str:
         return f"Pooled over {self.m} imputations (Rubin's rules); {100 * self.level:g} % confidence intervals"
@@ -138,14 +191,8 @@ def combine(fits: Sequence[Estimates], df_complete: float | None = None, level: 
 
     Notes
     -----
-    With Q the estimates, U their variances, B the variance of Q between imputations (Rubin 1987, equations 3.1.2 to
-    3.1.10):
-
-    * total variance T = mean(U) + (1 + 1/m) B; riv = (1 + 1/m) B / mean(U); lambda = (1 + 1/m) B / T
-    * df = (m - 1) / lambda^2, infinite where B is zero
-    * with finite complete-data df nu: 1 / (1/df + 1/df_obs), df_obs = (1 - lambda) nu (nu + 1) / (nu + 3)
-      (Barnard and Rubin 1999, equation 3)
-    * fmi = (riv + 2 / (df + 3)) / (riv + 1), with whichever df was used (Rubin 1987, equation 3.1.10)
+    See `jmimpute.analysis.rules.rubin`, `jmimpute.analysis.variance_components.pool_components` and
+    `jmimpute.analysis.r_squared.pool_shares` for formulas and sources.
     """
     if df_complete is None:
         df_complete = min((fit.df_complete for fit in fits), default=np.inf)
@@ -155,16 +202,19 @@ def combine(fits: Sequence[Estimates], df_complete: float | None = None, level: 
     values = np.array([fit.values for fit in fits])
     within = np.mean([fit.covariance for fit in fits], axis=0)
     between = np.cov(values, rowvar=False, ddof=1).reshape(within.shape)
-    total = within + (1 + 1 / m) * between
     names = list(fits[0].names)
+    components = pool_components(fits, df_complete, level)
     return Pooled(
-        table=_table(names, values.mean(axis=0), np.diag(within), np.diag(between), m, df_complete, level),
-        covariance=pd.DataFrame(total, index=names, columns=names),
+        table=terms_table(names, values, np.array([np.diag(fit.covariance) for fit in fits]), df_complete, level),
+        covariance=pd.DataFrame(within + (1 + 1 / m) * between, index=names, columns=names),
         m=m,
         df_complete=float(df_complete),
         level=level,
-        random_effects=_random_effects(fits),
-        icc=_icc(fits),
+        random_effects=components.table,
+        icc=components.icc,
+        icc_interval=components.icc_interval,
+        r2=pool_shares(fits, level),
+        notes=components.notes,
     )
 
 
@@ -180,87 +230,43 @@ def _check_arguments(fits: Sequence[Estimates], df_complete: float, level: float
         raise AnalysisError(f"The level is {level}. It must lie between 0 and 1, for example 0.95.")
 
 
-def _table(
-    names: list[str],
-    estimate: np.ndarray,
-    within: np.ndarray,
-    between: np.ndarray,
-    m: int,
-    df_complete: float,
-    level: float,
+def terms_table(
+    names: Sequence[str], estimates: np.ndarray, variances: np.ndarray, df_complete: float, level: float
 ) -> pd.DataFrame:
-    """Inference for each term, from vectors of length k; see `combine` for the formulas."""
-    from scipy.stats import t
+    """Make the table of inference for each of k quantities by itself.
 
-    extra = (1 + 1 / m) * between
-    total = within + extra
-    # 0/0 is a term that is known exactly: no variance, none of it from missing values.
-    share = np.divide(extra, total, out=np.zeros_like(total), where=total > 0)
-    riv = np.divide(extra, within, out=np.where(extra > 0, np.inf, 0.0), where=within > 0)
-    df = _degrees_of_freedom(share, m, df_complete)
-    std_error = np.sqrt(total)
-    statistic = np.divide(estimate, std_error, out=np.full_like(estimate, np.nan), where=total > 0)
-    half = t.ppf((1 + level) / 2, df) * std_error
-    # (riv + a) / (riv + 1), written with the share so that an infinite riv gives 1.
-    fmi = share + 2 / (df + 3) * (1 - share)
+    Parameters
+    ----------
+    names : sequence of str, length k
+    estimates, variances : ndarray, shape (m, k)
+    df_complete : float
+        Complete-data degrees of freedom.
+    level : float
+        Level of the confidence intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `Pooled.table`.
+    """
+    pooled = rubin(estimates, variances, df_complete)
+    statistic, p_value = pooled.p_values()
+    low, high = pooled.interval(level)
     return pd.DataFrame(
         {
-            "term": names,
-            "estimate": estimate,
-            "std_error": std_error,
+            "term": list(names),
+            "estimate": pooled.estimate,
+            "std_error": pooled.std_error,
             "statistic": statistic,
-            "df": df,
-            "p_value": 2 * t.sf(np.abs(statistic), df),
-            "conf_low": estimate - half,
-            "conf_high": estimate + half,
-            "riv": riv,
-            "lambda": share,
-            "fmi": fmi,
+            "df": pooled.df,
+            "p_value": p_value,
+            "conf_low": low,
+            "conf_high": high,
+            "riv": pooled.riv,
+            "lambda": pooled.share,
+            "fmi": pooled.fmi,
         }
     )
-
-
-def _degrees_of_freedom(share: np.ndarray, m: int, df_complete: float) -> np.ndarray:
-    df = np.divide(m - 1, share**2, out=np.full_like(share, np.inf), where=share > 0)
-    if np.isinf(df_complete):
-        return df
-    observed = (1 - share) * df_complete * (df_complete + 1) / (df_complete + 3)
-    # A term without variance within imputations has no complete-data df to correct by.
-    correction = np.divide(1, observed, out=np.zeros_like(share), where=observed > 0)
-    return 1 / (1 / df + correction)
-
-
-def _random_effects(fits: Sequence[Estimates]) -> pd.DataFrame:
-    """Means over the imputations of variances and covariances, then standard deviations of these means."""
-    moments: dict[str, float] = {}
-    deviations: dict[str, float] = {}
-    random = [fit.random for fit in fits if fit.random is not None]
-    if len(random) == len(fits):
-        cluster, names = random[0].cluster, random[0].names
-        mean = np.mean([effects.covariance for effects in random], axis=0)
-        for i, row in enumerate(names):
-            moments[f"var({row}|{cluster})"] = mean[i, i]
-            deviations[f"sd({row}|{cluster})"] = np.sqrt(mean[i, i])
-            for j, column in enumerate(names[:i]):
-                moments[f"cov({column},{row}|{cluster})"] = mean[i, j]
-    residuals = [fit.residual_variance for fit in fits if fit.residual_variance is not None]
-    if len(residuals) == len(fits):
-        residual = float(np.mean(residuals))
-        moments["var(residual)"] = residual
-        deviations["sd(residual)"] = np.sqrt(residual)
-    both = {**moments, **deviations}
-    return pd.DataFrame({"term": list(both), "estimate": np.array(list(both.values()), dtype=float)})
-
-
-def _icc(fits: Sequence[Estimates]) -> float | None:
-    """Mean of the intraclass correlations, which is not the correlation of the mean variances."""
-    values = []
-    for fit in fits:
-        if fit.random is None or fit.random.names != ("Intercept",) or fit.residual_variance is None:
-            return None
-        between = fit.random.covariance[0, 0]
-        values.append(between / (between + fit.residual_variance))
-    return float(np.mean(values))
 
 
 _FORMATS: dict[str | int, Callable[[Any], str]] = {

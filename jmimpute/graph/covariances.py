@@ -10,6 +10,7 @@ from pymc.distributions.transforms import CholeskyCovTransform
 from jmimpute import names
 from jmimpute.graph.constrained import Rows, can_draw, constrained_covariance, is_proper, rows_of, rows_of_u
 from jmimpute.graph.random_covariances import STANDARDISED, add_hierarchy, add_log_sds
+from jmimpute.graph.selection import add_rhos, outcomes, with_indicators
 from jmimpute.graph.wishart import draw_inverse_wishart, inverse_wishart_logp
 from jmimpute.specification.covariances import CLUSTER_SPECIFIC
 from jmimpute.specification.layout import Layout
@@ -29,12 +30,14 @@ def add_chol_e(specification: Specification) -> Any:
     tensor, shape (p, p) or (J, p, p)
         Lower Cholesky factor, of each cluster unless the covariance is common.
     """
-    layout, prior = specification.layout, specification.priors.Omega_e
+    layout, prior = outcomes(specification), specification.priors.Omega_e
     if isinstance(prior, HierarchicalInverseWishart):
         return add_hierarchy(specification, prior)
     if isinstance(prior, LogSd):
         return add_log_sds(specification, prior)
-    scale = _standard_scale(prior, np.diag(specification.scaling.scale))
+    scale = _standard_scale(prior, np.diag(specification.scaling.scale[: len(layout.responses)]))
+    if specification.selections:
+        return with_indicators(_chol("_e", prior, rows_of(layout), scale), add_rhos(specification), specification)
     if specification.covariance == CLUSTER_SPECIFIC:
         name, n_clusters = names.OMEGA_E + STANDARDISED, specification.n_clusters
         return pt.linalg.cholesky(constrained_covariance(name, prior, rows_of(layout), scale, n_clusters))

@@ -14,6 +14,7 @@ from jmimpute.errors import PriorError
 from jmimpute.graph.covariances import improper, without_draws
 from jmimpute.graph.parameters import STANDARDISED, add_beta_level2, add_cutpoints, add_parameters, coords
 from jmimpute.graph.region import Responses, W, Y, add_region, inside, of_clusters, of_rows
+from jmimpute.graph.selection import add_crossed
 from jmimpute.specification.covariances import COMMON
 from jmimpute.specification.families import Variable
 from jmimpute.specification.priors import Flat
@@ -43,6 +44,7 @@ def generative(specification: Specification, observe: bool = True) -> pm.Model:
         beta, chol_e, chol_u = add_parameters(specification)
         cutpoints = add_cutpoints(specification)
         mean, effects = _add_effects(pt.dot(specification.x, beta), chol_u, specification)
+        mean = add_crossed(mean, specification)
         if clusters.variables:
             mean_w, chol_w = _given_effects(effects, chol_u, specification)
             _add_responses(mean_w, chol_w, cutpoints, clusters, observe)

@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 from jmimpute import names
 from jmimpute.graph.covariances import add_chol_e, add_chol_u
 from jmimpute.graph.random_covariances import STANDARDISED
+from jmimpute.graph.selection import crossed_coords
 from jmimpute.specification.covariances import COMMON
 from jmimpute.specification.families import Variable
 from jmimpute.specification.priors import CoefficientPrior, LogSd, Normal
@@ -57,7 +58,7 @@ def coords(specification: Specification) -> dict[str, list]:
     for variable in (*layout.variables, *level2.variables):
         if variable.n_cutpoints:  # the first one, which is 0, lies between the first two categories
             found[names.cutpoint_dimension(variable.name)] = [f"{low}|{high}" for low, high in pairwise(variable.levels[1:])]
-    return found
+    return found | crossed_coords(specification)
 
 
 def add_parameters(specification: Specification) -> Symbols:

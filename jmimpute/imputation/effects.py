@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jmimpute import names
-from jmimpute.imputation.conditional import draw_effects
-from jmimpute.imputation.impute import standard_parameters
-from jmimpute.imputation.latents import KeptLatents, given_latents
-from jmimpute.imputation.structured import Completer
+from jmimpute.imputation.completer import completer_of
+from jmimpute.imputation.latents import KeptLatents
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
 
@@ -49,14 +47,10 @@ def random_effects(
     pairs = list(np.ndindex(shape)) if latents is None else latents.pairs
     layout = specification.layout
     drawn = np.empty((len(pairs), specification.n_clusters, layout.n_effects))
-    completer = Completer(specification) if specification.is_structured else None
+    completer = completer_of(specification, stats)
     for k, (chain, draw) in enumerate(pairs):
         rng = np.random.default_rng(seed(k))
-        if completer is not None:
-            effects = completer.draw_psi(posterior, chain, draw, latents, k, rng)[:, : layout.n_effects]
-        else:
-            parameters = standard_parameters(posterior, specification, chain, draw)
-            effects = draw_effects(*parameters, *given_latents(specification, stats, latents, k), rng)
+        effects = completer.draw_psi(posterior, chain, draw, latents, k, rng)[:, : layout.n_effects]
         drawn[k] = effects @ specification.scaling.effects_transform.T
     coords: dict[str, Any] = {names.CLUSTER: specification.clusters.labels, names.EFFECT: list(layout.effects)}
     if latents is None:

@@ -1,40 +1,19 @@
 """From posterior draws to imputed cells, column by column and on the original scale."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jmimpute import names
-from jmimpute.imputation.conditional import draw_cells, draw_effects
-from jmimpute.imputation.latents import KeptLatents, given_latents
-from jmimpute.imputation.structured import Completer
+from jmimpute.imputation.completer import completer_of
+from jmimpute.imputation.latents import KeptLatents
+from jmimpute.imputation.parameters import cutpoints_of
 from jmimpute.specification.families import Variable
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-def standard_parameters(
-    posterior: "xr.Dataset", specification: Specification, chain: int, draw: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One draw of B (q, p), Omega_e (p, p) and Omega_u (d, d) on the standardised scale."""
-    at = {names.CHAIN: chain, names.DRAW: draw}
-    scaling = specification.scaling
-    beta = scaling.standard_beta(posterior[names.BETA].isel(at).to_numpy().T)
-    omega_e = scaling.standard_omega_e(posterior[names.OMEGA_E].isel(at).to_numpy())
-    if not specification.layout.n_effects:
-        return beta, omega_e, np.empty((0, 0))
-    return beta, omega_e, scaling.standard_omega_u(posterior[names.OMEGA_U].isel(at).to_numpy())
-
-
-def cutpoints_of(posterior: "xr.Dataset", variable: Variable, chain: int, draw: int) -> np.ndarray:
-    """Free cut points of a response in one draw; none if it has none."""
-    if not variable.n_cutpoints:
-        return np.empty(0)
-    return posterior[names.cutpoints_label(variable.name)].isel({names.CHAIN: chain, names.DRAW: draw}).to_numpy()
 
 
 def impute(
@@ -70,54 +49,97 @@ def impute(
         For each incomplete response, its missing cells in the order of `missing_rows`: on the original scale, or positions in
         `Variable.levels`.
     """
-    scaling, places, rows = specification.scaling, _places(specification), missing_rows(specification)
-    level_1, level_2 = (
-        [variable for variable in variables if variable.name in rows]
-        for variables in (specification.layout.variables, specification.layout.level2.variables)
-    )
+    rows = missing_rows(specification)
+    variables = (*specification.layout.variables, *specification.layout.level2.variables)
     values = {
         variable.name: np.empty((len(pairs), len(rows[variable.name])), dtype=np.int64 if variable.is_latent else float)
-        for variable in [*level_1, *level_2]
+        for variable in variables
+        if variable.name in rows
     }
-    draw_all = _drawing(posterior, specification, stats, latents)
-    for k, ((chain, draw), seed) in enumerate(zip(pairs, seeds, strict=True)):
-        cells, w = draw_all(k, chain, draw, np.random.default_rng(seed))
-        for variable in level_1:
-            cutpoints = cutpoints_of(posterior, variable, chain, draw)
-            drawn = cells[places[variable.name]]
-            values[variable.name][k] = _original(drawn, variable, cutpoints, scaling.center, scaling.scale)
-        for variable in level_2:
-            cutpoints = cutpoints_of(posterior, variable, chain, draw)
-            own = w[:, variable.first : variable.first + variable.width]
-            by_cluster = _original(own, variable, cutpoints, scaling.center2, scaling.scale2)
-            values[variable.name][k] = _spread(by_cluster, variable, rows[variable.name], specification)
+    for k, cells in enumerate(imputed(posterior, specification, stats, pairs, seeds, latents)):
+        for name, drawn in cells.items():
+            values[name][k] = drawn
         report(k + 1)
     return values
 
 
-def _drawing(posterior: "xr.Dataset", specification: Specification, stats: Statistics, latents: KeptLatents | None) -> Callable:
-    """A function that draws all missing cells of rows, and level-2 responses (J, p2), given a posterior draw."""
-    if specification.is_structured:
-        completer = Completer(specification)
+def imputed(
+    posterior: "xr.Dataset",
+    specification: Specification,
+    stats: Statistics,
+    pairs: Sequence[tuple[int, int]],
+    seeds: Sequence[Any],
+    latents: KeptLatents | None = None,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Draw the missing cells as `impute` does, imputation after imputation, and keep none.
 
-        def structured(k: int, chain: int, draw: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-            completer.draw_psi(posterior, chain, draw, latents, k, rng)
-            return completer.draw_cells(rng)
+    Parameters
+    ----------
+    posterior, specification, stats, pairs, seeds, latents
+        As in `impute`.
 
-        return structured
+    Yields
+    ------
+    dict of str to ndarray, shape (n_missing,)
+    """
+    completer, columns = completer_of(specification, stats), Columns(specification)
+    for k, ((chain, draw), seed) in enumerate(zip(pairs, seeds, strict=True)):
+        rng = np.random.default_rng(seed)
+        completer.draw_psi(posterior, chain, draw, latents, k, rng)
+        cells, w = completer.draw_cells(rng)
+        cutpoints = {v.name: cutpoints_of(posterior, v, chain, draw) for v in columns.variables}
+        yield columns.of(cells, w, cutpoints)
 
-    def common(k: int, chain: int, draw: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        beta, omega_e, omega_u = standard_parameters(posterior, specification, chain, draw)
-        filled, filled_stats = given_latents(specification, stats, latents, k)
-        effects = draw_effects(beta, omega_e, omega_u, filled, filled_stats, rng)
-        return draw_cells(beta, omega_e, effects, filled, rng), specification.w
 
-    return common
+class Columns:
+    """Makes the missing cells of incomplete columns from what a completer draws.
+
+    Parameters
+    ----------
+    specification : Specification
+    """
+
+    def __init__(self, specification: Specification) -> None:
+        self.specification = specification
+        self.rows, self.places = missing_rows(specification), _places(specification)
+        self.level_1, self.level_2 = (
+            [variable for variable in variables if variable.name in self.rows]
+            for variables in (specification.layout.variables, specification.layout.level2.variables)
+        )
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Incomplete responses of both levels."""
+        return [*self.level_1, *self.level_2]
+
+    def of(self, cells: np.ndarray, w: np.ndarray, cutpoints: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Missing cells by column, in the order of `missing_rows`.
+
+        Parameters
+        ----------
+        cells : ndarray, shape (n_missing,)
+        w : ndarray, shape (J, p2)
+            Both as `jmimpute.imputation.structured.Completer.draw_cells` gives them.
+        cutpoints : dict of str to ndarray
+            Free cut points of each of `variables`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            On the original scale, or positions in `Variable.levels`.
+        """
+        scaling, values = self.specification.scaling, {}
+        for variable in self.level_1:
+            drawn = cells[self.places[variable.name]]
+            values[variable.name] = original(drawn, variable, cutpoints[variable.name], scaling.center, scaling.scale)
+        for variable in self.level_2:
+            own = w[:, variable.first : variable.first + variable.width]
+            by_cluster = original(own, variable, cutpoints[variable.name], scaling.center2, scaling.scale2)
+            values[variable.name] = _spread(by_cluster, variable, self.rows[variable.name], self.specification)
+        return values
 
 
-def _original(
-    drawn: np.ndarray, variable: Variable, cutpoints: np.ndarray, center: np.ndarray, scale: np.ndarray
-) -> np.ndarray:
+def original(drawn: np.ndarray, variable: Variable, cutpoints: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Values on the original scale, or positions in `Variable.levels`, from coordinates of shape (n, width)."""
     if variable.is_latent:
         return variable.categories(drawn, cutpoints)
@@ -144,7 +166,7 @@ def missing_rows(specification: Specification) -> dict[str, np.ndarray]:
     """
     layout, order = specification.layout, specification.order
     absent = np.isnan(specification.y)
-    rows = {variable.name: np.sort(order[absent[:, variable.first]]) for variable in layout.variables}
+    rows = {variable.name: np.sort(order[absent[:, variable.first]]) for variable in specification.outcomes}
     for variable in layout.level2.variables:
         of_cluster = np.isnan(specification.w[specification.clusters.codes, variable.first])
         carried = specification.carried.get(variable.name, np.empty(0, dtype=np.int64))

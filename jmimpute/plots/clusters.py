@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from jmimpute.errors import TableError
-from jmimpute.plots.cells import category_codes, category_label, imputed_variables, observed_cells
+from jmimpute.plots.cells import category_label, cells, evenly, imputed_variables
 from jmimpute.plots.cluster_shares import count_shares, draw_shares, drawn_levels
-from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, OBSERVED, RULE, SHADE, new_figure, tidy
+from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, OBSERVED, RULE, SHADE, dot_key, legend, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,33 +128,14 @@ def clusters_table(imputations: Any, variable: str) -> pd.DataFrame:
 
 
 def _cells(imputations: Any, variable: str) -> pd.DataFrame:
-    """A row an observed or imputed cell; categories as positions in the levels."""
-    missing = imputations.rows(variable)
-    if imputations.levels(variable):
-        values, imputed = category_codes(imputations, variable)
-        rows = np.setdiff1d(np.arange(len(imputations.original)), missing)
-    else:
-        rows, values = observed_cells(imputations, variable)
-        imputed = imputations.values(variable)
-    m = len(imputed)
-    table = pd.DataFrame(
-        {
-            "source": np.repeat(["observed", "imputed"], [len(rows), imputed.size]),
-            "imputation": np.concatenate([np.zeros(len(rows), dtype=int), np.repeat(np.arange(1, m + 1), len(missing))]),
-            "row": np.concatenate([rows, np.tile(missing, m)]),
-            "value": np.concatenate([values, imputed.ravel()]),
-        }
-    )
+    table = cells(imputations, variable)
     table.insert(0, "cluster", imputations.original[imputations.cluster].to_numpy()[table["row"]])
     return table
 
 
 def _spread(table: pd.DataFrame) -> pd.DataFrame:
     """Keep as many clusters as can be told apart, evenly spaced in their order, the first and the last included."""
-    labels = table["cluster"].cat.categories
-    if len(labels) <= CLUSTERS_SHOWN:
-        return table
-    kept = labels[np.linspace(0, len(labels) - 1, CLUSTERS_SHOWN).round().astype(int)]
+    kept = evenly(table["cluster"].cat.categories, CLUSTERS_SHOWN)
     table = table[table["cluster"].isin(kept)]
     return table.assign(cluster=table["cluster"].cat.set_categories(kept))
 
@@ -199,13 +180,12 @@ def _add_legend(figure: "FigureBase", table: pd.DataFrame, shares: bool) -> None
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    dot = {"marker": "o", "markersize": 4}
-    imputed = Line2D([], [], color=IMPUTED, linewidth=2, **dot) if shares else Patch(color=IMPUTED, alpha=0.75)
-    keys = [Line2D([], [], color=OBSERVED, linestyle="none", **dot), imputed]
+    line = Line2D([], [], color=IMPUTED, linewidth=2, marker="o", markersize=4)
+    keys = [dot_key(OBSERVED), line if shares else Patch(color=IMPUTED, alpha=0.75)]
     names = (
         ["observed", "imputed, with 90 % of imputations"] if shares else ["observed values", "imputed values (all imputations)"]
     )
     if table["systematic"].any():
         keys.append(Patch(color=SHADE))
         names.append("no value observed")
-    figure.legend(keys, names, loc="outside upper left", ncols=3, frameon=False, fontsize=LABEL_SIZE + 1)
+    legend(figure, keys, names)

@@ -1,14 +1,13 @@
 """Densities of observed and imputed values; proportions of categories."""
 
 from collections.abc import Sequence
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from jmimpute.plots.cells import category_codes, category_label, imputed_variables, observed_cells
-from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, OBSERVED, new_figure, tidy
+from jmimpute.plots.figure import IMPUTED, OBSERVED, legend, new_panels, tidy
 from jmimpute.plots.kernel import grid_over, kernel_density
 
 if TYPE_CHECKING:
@@ -47,20 +46,15 @@ def density(imputations: Any, variables: str | Sequence[str] | None = None) -> "
 
     table = density_table(imputations, variables)
     names = list(table["variable"].cat.categories)
-    columns = min(len(names), PANELS_IN_A_ROW)
-    rows = ceil(len(names) / columns)
-    figure = new_figure(max(3.4 * columns, 4.2), 2.5 * rows + 0.4)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, name in zip(panels, names, strict=False):
+    figure, panels = new_panels(len(names), PANELS_IN_A_ROW, 3.4, 2.5)
+    for axes, name in zip(panels, names, strict=True):
         draw = _draw_bars if imputations.levels(name) else _draw_curves
         draw(axes, table[table["variable"] == name])
         tidy(axes, f"{name} ({len(imputations.rows(name))} missing)")
-    for axes in panels[len(names) :]:
-        axes.remove()
     shown = min(imputations.m, LINES)
     imputed = f"imputed, {shown} of {imputations.m} imputations" if shown < imputations.m else f"imputed, m = {shown}"
     keys = [Line2D([], [], color=OBSERVED, linewidth=2), Line2D([], [], color=IMPUTED, linewidth=1)]
-    figure.legend(keys, ["observed", imputed], loc="outside upper left", ncols=2, frameon=False, fontsize=LABEL_SIZE + 1)
+    legend(figure, keys, ["observed", imputed])
     return figure
 
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from jmimpute.errors import TableError
 from jmimpute.inspection import SPORADIC, SYSTEMATIC, inspect
-from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, SHADE, TEXT, new_figure
+from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, SHADE, SYSTEMATIC_COLOUR, TEXT, legend, new_figure, upright_names
+from jmimpute.plots.pattern_clusters import draw_clusters, shares_missing
 from jmimpute.table.reading import read
 
 if TYPE_CHECKING:
@@ -15,12 +17,12 @@ if TYPE_CHECKING:
 
 OBSERVED_STATE, MISSING_STATE = "observed", "missing"
 # A light cell is an observed one; the two kinds of missing cells differ in hue and in lightness.
-COLOURS = {OBSERVED_STATE: "#BFDCEC", MISSING_STATE: IMPUTED, SPORADIC: IMPUTED, SYSTEMATIC: "#7A2E00"}
+COLOURS = {OBSERVED_STATE: "#BFDCEC", MISSING_STATE: IMPUTED, SPORADIC: IMPUTED, SYSTEMATIC: SYSTEMATIC_COLOUR}
 PATTERNS_SHOWN = 30
 
 
-def pattern(data: Any, cluster: str | None = None) -> "Figure":
-    """Draw the missing-data patterns of a table: a row a pattern, a column an incomplete variable.
+def pattern(data: Any, cluster: str | None = None, by: str | None = None) -> "Figure":
+    """Draw the missing-data patterns of a table: a row a pattern or a cluster, a column an incomplete variable.
 
     Parameters
     ----------
@@ -28,21 +30,29 @@ def pattern(data: Any, cluster: str | None = None) -> "Figure":
     cluster : str, optional
         The cluster column. With it, values that a cluster lacks altogether (systematic) are told from others
         (sporadic).
+    by : {"cluster"}, optional
+        Draw a line a cluster instead of a line a pattern.
 
     Returns
     -------
     matplotlib.figure.Figure
         The 30 commonest patterns, with the rows of each on the right and the missing values of each variable below.
+        By cluster, the darker a cell the more of the rows of the cluster lack the variable; cells without any value
+        (systematic) are brown, with a cross where there is room. Clusters with the fewest missing values are on top; of more
+        than 400, 400 evenly spaced in this order are drawn.
 
     Raises
     ------
     TableError
-        If the table or the cluster column cannot be used, see `inspect`.
+        If the table or the cluster column cannot be used, see `inspect`, or `by` is not known or lacks clusters.
     """
-    table = pattern_table(data, cluster)
+    table = pattern_table(data, cluster, by)
+    if by is not None and len(table.columns):
+        return draw_clusters(inspect(data, cluster), table)
     if not len(table.columns):
         figure = new_figure(4, 1)
-        figure.text(0.5, 0.5, f"No value is missing in {table.index[0]} rows.", ha="center", va="center", color=TEXT)
+        rows = len(read(data).frame)
+        figure.text(0.5, 0.5, f"No value is missing in {rows} rows.", ha="center", va="center", color=TEXT)
         return figure
     shown = table.head(PATTERNS_SHOWN)
     width, height = 0.55 * len(table.columns), 0.26 * len(shown)
@@ -56,28 +66,35 @@ def pattern(data: Any, cluster: str | None = None) -> "Figure":
     return figure
 
 
-def pattern_table(data: Any, cluster: str | None = None) -> pd.DataFrame:
-    """Count the missing-data patterns of a table.
+def pattern_table(data: Any, cluster: str | None = None, by: str | None = None) -> pd.DataFrame:
+    """Count the missing-data patterns of a table, or its missing values by cluster.
 
     Parameters
     ----------
     data : pandas.DataFrame, polars.DataFrame or pyarrow.Table
     cluster : str, optional
         The cluster column.
+    by : {"cluster"}, optional
 
     Returns
     -------
-    DataFrame of str
+    DataFrame of str, or of float by cluster
         One row a pattern, commonest first; one column an incomplete variable, fewest missing values first. Cells are
         ``observed`` or ``missing``; with clusters ``observed``, ``sporadic`` or ``systematic``. The index, ``n_rows``,
         counts the rows of each pattern.
+        By cluster: the share (0 to 1) of the rows of a cluster that lack the variable; clusters as index, those with the
+        smallest mean share first.
 
     Raises
     ------
     TableError
-        If the table or the cluster column cannot be used, see `inspect`.
+        If the table or the cluster column cannot be used, see `inspect`, or `by` is not known or lacks clusters.
     """
+    if by is not None and (by != "cluster" or cluster is None):
+        raise TableError(f'by={by!r}: the patterns can be drawn by="cluster", with the column of clusters as `cluster`.')
     found = inspect(data, cluster)
+    if by is not None:
+        return shares_missing(found, read(data).frame)
     incomplete = list(found.patterns.columns)
     if found.kinds is None or not incomplete:
         return found.patterns.replace({True: OBSERVED_STATE, False: MISSING_STATE})
@@ -116,11 +133,8 @@ def _label_variables(axes: "Axes", table: pd.DataFrame) -> None:
     left_out = f" (all {len(table)} patterns; the commonest {PATTERNS_SHOWN} are drawn)"
     note = left_out if len(table) > PATTERNS_SHOWN else ""
     axes.set_xlabel(f"missing values{note}", fontsize=LABEL_SIZE, color=TEXT)
-    above = axes.secondary_xaxis("top")
-    above.set_xticks(places, [str(name) for name in table.columns], rotation=90, fontsize=LABEL_SIZE + 1, color=TEXT)
-    above.spines[:].set_visible(False)
-    for axis in (axes, above):
-        axis.tick_params(length=0)
+    axes.tick_params(length=0)
+    upright_names(axes, [str(name) for name in table.columns])
 
 
 def _draw_counts(axes: "Axes", table: pd.DataFrame, rows: int) -> None:
@@ -146,11 +160,4 @@ def _add_legend(figure: "Figure", table: pd.DataFrame) -> None:
     from matplotlib.patches import Patch
 
     found = [state for state in COLOURS if (table == state).any(axis=None)]
-    figure.legend(
-        [Patch(color=COLOURS[state]) for state in found],
-        found,
-        loc="outside upper left",
-        ncols=len(found),
-        frameon=False,
-        fontsize=LABEL_SIZE + 1,
-    )
+    legend(figure, [Patch(color=COLOURS[state]) for state in found], found)

@@ -39,6 +39,8 @@ def choose(sampler: str, specification: Specification) -> str:
     """
     if sampler not in SAMPLERS:
         raise SamplingError(f"There is no sampler {sampler!r}: choose {options(SAMPLERS)}.")
+    if specification.selections:
+        return _for_selection(sampler)
     has_latents, boxed = specification.layout.has_latents, specification.latent_bounds is not None
     if sampler == AUTO:
         return GIBBS if boxed else COMPILED
@@ -57,6 +59,14 @@ def choose(sampler: str, specification: Specification) -> str:
     return sampler
 
 
+def _for_selection(sampler: str) -> str:
+    if sampler not in (AUTO, NUTPIE):
+        raise SamplingError(
+            f"sampler={sampler!r} does not know selection models, which have sampler='nutpie'. Use sampler='auto'."
+        )
+    return NUTPIE
+
+
 def sample(
     specification: Specification,
     stats: Statistics,
@@ -73,7 +83,8 @@ def sample(
     stats : Statistics
         Of its arrays.
     settings : Settings
-    sampler : {"compiled", "gibbs"}
+    sampler : {"compiled", "gibbs", "nutpie"}
+        The last for models with selection submodels.
     seed : int
         Entropy.
     keep : sequence of (chain, draw)
@@ -84,6 +95,10 @@ def sample(
     dict of str to xarray.Dataset
         Groups `posterior` and `sample_stats`; with categorical responses `latents`, and `state`, from which it can go on.
     """
+    if specification.selections:
+        from jmimpute.sampling import selection
+
+        return selection.sample(specification, settings, seed)
     seeds = [np.random.SeedSequence(seed, spawn_key=(CHAIN_STREAM, k)) for k in range(settings.chains)]
     if sampler == GIBBS:
         return _gibbs(specification, settings, seeds, keep)

@@ -24,10 +24,10 @@ def describe(specification: Specification) -> str:
     specification : Specification
     """
     layout = specification.layout
-    columns = [variable.first for variable in layout.variables]
+    columns = [variable.first for variable in specification.outcomes]
     missing = classify(specification.y[:, columns], specification.clusters.codes, specification.n_clusters)
     n_level2 = len(layout.level2.variables)
-    who = f"{len(layout.variables)} response(s)" + (f" at level 1 and {n_level2} at level 2" if n_level2 else "")
+    who = f"{len(specification.outcomes)} response(s)" + (f" at level 1 and {n_level2} at level 2" if n_level2 else "")
     size = f"{len(specification.y)} rows"
     if layout.n_effects:
         size += f" in {specification.n_clusters} clusters ({specification.clusters.name})"
@@ -36,6 +36,7 @@ def describe(specification: Specification) -> str:
         _block("Level 1", _level_1(specification)),
         _block("Categories", _categories(specification)),
         _block("Level 2", _level_2(specification)),
+        _block("Missing not at random", _selections(specification)),
         _block("Priors", _priors(specification)),
         _block("Missing cells", [*_missing(specification, missing), *_missing_clusters(specification)]),
         _block("Carried values", _carried(specification)),
@@ -100,6 +101,20 @@ def _blocks(layout: Layout) -> list[str]:
     labels = np.array(layout.labels_u, dtype=object)
     parts = [some(labels[layout.blocks == k], 20) for k in range(layout.blocks.max() + 1)]
     return [f"correlations within blocks only: {'; '.join(parts)}"]
+
+
+def _selections(specification: Specification) -> list[str]:
+    """What is said of variables that are missing not at random."""
+    lines = []
+    for selected in specification.selections:
+        clause, name, own = selected.clause, selected.variable.name, selected.indicator.name
+        lines.append(f"{own} is positive where {name} is observed; its e has the correlation rho with that of {name}")
+        lines += [f"{own} also has u[{crossed.column}] ~ Normal(0, sd^2)" for crossed in selected.crossed]
+        lines.append(f"rho: {'held at ' if isinstance(clause.rho, float) else ''}{clause.rho}")
+        lines.append(
+            f"excluded from {name}: {some(clause.exclude)} ({clause.rationale})" if clause.exclude else "nothing excluded"
+        )
+    return lines
 
 
 def _known(variables: tuple[Variable, ...]) -> str:
@@ -170,7 +185,7 @@ def _prior_of_residuals(specification: Specification) -> list[str]:
 
 def _missing(specification: Specification, missing: Missing) -> list[str]:
     lines = []
-    for a, variable in enumerate(specification.layout.variables):
+    for a, variable in enumerate(specification.outcomes):
         cells, sporadic = int(missing.cells[a]), int(missing.sporadic[a])
         line = f"{variable.name}: {cells} of {len(specification.y)} ({cells / len(specification.y):.0%})"
         if cells > sporadic:

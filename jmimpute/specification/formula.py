@@ -95,6 +95,46 @@ def parse(text: str, available: Sequence[str], allow_uncorrelated: bool = False)
     return Formula(text, responses, common, random, cluster, tuple(columns), uncorrelated)
 
 
+def without_crossed(text: str, available: Sequence[str], cluster: str | None) -> tuple[Formula, tuple[str, ...]]:
+    """Parse a formula that may have crossed grouping terms, ``(1 | interviewer)``, beside that of the model.
+
+    Parameters
+    ----------
+    text : str
+    available : sequence of str
+        Columns of the table.
+    cluster : str, optional
+        Column of the grouping term that is not crossed.
+
+    Returns
+    -------
+    formula : Formula
+        Without the crossed terms.
+    crossed : tuple of str
+        Their columns.
+
+    Raises
+    ------
+    FormulaError
+        See `parse`; also if a crossed term has more than an intercept.
+    """
+    readable, _ = _with_single_bars(text, False)
+    tree = _tree(text, readable)
+    if _kind(tree) != "Binary" or tree.operator.lexeme != "~":
+        return parse(text, available), ()
+    kept, crossed = [], []
+    for sign, term in _signed_summands(tree.right):
+        random, column, _ = _grouping([(sign, term.expression)], text, available) if _is_group(term) else (None, cluster, [])
+        if column == cluster:
+            kept.append(f"{sign} {_source(term)}")
+        elif random == "1":
+            crossed.append(column)
+        else:
+            raise FormulaError(f"The crossed grouping term by {column!r} in {text!r} must be (1 | {column}): intercepts only.")
+    right = " ".join(kept).removeprefix("+ ") or "1"
+    return parse(f"{_source(tree.left)} ~ {right}", available), tuple(crossed)
+
+
 def _with_single_bars(text: str, allow_uncorrelated: bool) -> tuple[str, bool]:
     """Write ``||``, which formulae does not know, as ``|``; whether there was one.
 

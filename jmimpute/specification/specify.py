@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jmimpute.errors import FormulaError
-from jmimpute.specification import checks, priors, scaling
+from jmimpute.specification import checks, priors, scaling, selected, selection_checks
 from jmimpute.specification.covariances import CLUSTER_SPECIFIC as CLUSTER_SPECIFIC
 from jmimpute.specification.covariances import COMMON as COMMON
 from jmimpute.specification.covariances import RANDOM as RANDOM
@@ -19,6 +19,8 @@ from jmimpute.specification.formula import Formula, parse
 from jmimpute.specification.layout import Layout, Level2, lay_out
 from jmimpute.specification.level2 import collect, parse_level2
 from jmimpute.specification.propriety import check_posterior
+from jmimpute.specification.selected import Selected
+from jmimpute.specification.selection import Selection
 from jmimpute.specification.separation import Separation, separations
 from jmimpute.specification.settling import settle
 from jmimpute.specification.variables import coordinates, encode, resolve
@@ -67,6 +69,8 @@ class Specification:
     carried, carried_covariates : dict of str to ndarray of int
         Rows of the table without a value in clusters that have one in another row, for each level-2 response column and each
         level-2 covariate column that has such rows.
+    selections : tuple of Selected
+        Selection submodels, whose indicators are the last responses of the layout.
     """
 
     formulas: tuple[Formula, ...]
@@ -89,6 +93,22 @@ class Specification:
     level2_formulas: tuple[Formula, ...] = ()
     carried: dict[str, np.ndarray] = field(default_factory=dict)
     carried_covariates: dict[str, np.ndarray] = field(default_factory=dict)
+    selections: tuple[Selected, ...] = ()
+
+    @property
+    def outcomes(self) -> tuple[Variable, ...]:
+        """Responses at level 1 that are columns of the table: all but the indicators of selection submodels."""
+        return self.layout.variables[: len(self.layout.variables) - len(self.selections)]
+
+    @property
+    def clauses(self) -> dict[str, Selection]:
+        """What the analyst said of variables that are missing not at random."""
+        return {selected.variable.name: selected.clause for selected in self.selections}
+
+    @property
+    def formulas_of_outcomes(self) -> tuple[Formula, ...]:
+        """What the analyst wrote for level 1, without the selection formulas."""
+        return self.formulas[: len(self.formulas) - len(self.selections)]
 
     @property
     def is_structured(self) -> bool:
@@ -122,6 +142,7 @@ def specify(
     *,
     level2: str | Sequence[str] | None = None,
     covariance: str = COMMON,
+    missing: Mapping[str, Selection] | None = None,
 ) -> Specification:
     """Turn what the analyst wrote into a specification.
 
@@ -139,6 +160,8 @@ def specify(
     level2 : str or sequence of str, optional
         Formulas of responses that belong to clusters.
     covariance : {"common", "cluster-specific", "random"}
+    missing : mapping of str to Selection, optional
+        Selection submodels by response.
 
     Returns
     -------
@@ -152,9 +175,12 @@ def specify(
     parsed = _parse_all(formulas, list(frame.columns))
     parsed2 = parse_level2(level2, list(frame.columns), parsed)
     checks.check_covariance(covariance, parsed)
+    expanded = selected.expand(missing or {}, parsed, frame)
+    frame, parsed = expanded.frame, [*parsed, *expanded.formulas]
+    checks.check_roles(parsed, list(frame.columns))
     responses = [name for formula in parsed for name in formula.responses]
     checks.check_families(given_families, [*responses, *(name for formula in parsed2 for name in formula.responses)])
-    families = given_families or {}
+    families = {**(given_families or {}), **expanded.families}
     checks.check_covariates(frame, parsed)
     variables = resolve(frame, responses, families)
     y, categories = _response_columns(frame, variables)
@@ -167,6 +193,7 @@ def specify(
     layout, x, z = _designs(parsed, variables, frame[covariates].iloc[rows], of_clusters.level2)
     scales = scaling.find(y, x, z, of_clusters.w, of_clusters.x2, layout)
     y = (y - scales.center) / scales.scale
+    selections = selected.place(missing or {}, expanded, layout, rows)
     specification = Specification(
         formulas=tuple(parsed),
         layout=layout,
@@ -188,8 +215,10 @@ def specify(
         level2_formulas=parsed2,
         carried=of_clusters.carried,
         carried_covariates=of_clusters.carried_covariates,
+        selections=selections,
     )
     check_posterior(specification)
+    selection_checks.check(specification)
     return specification
 
 

@@ -127,6 +127,27 @@ def test_functions_may_return_statsmodels_results():
     np.testing.assert_allclose(theirs.loc[["constant", "x"]], ours.loc[["Intercept", "x"]], rtol=1e-9)
 
 
+def test_functions_may_return_results_of_other_models():
+    """Of those that statsmodels has beside linear ones: what they name is taken as they name it."""
+    import statsmodels.formula.api as models
+    from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+    def ordered(table):
+        return OrderedModel((table["y"] > 0).astype(int) + (table["y"] > 2), table[["x"]], distr="probit").fit(disp=False)
+
+    fits = {
+        "gee": lambda table: models.gee("y ~ x", "school", table).fit(),
+        "mixedlm": lambda table: models.mixedlm("y ~ x", table, groups="school").fit(),
+        "robust": lambda table: models.rlm("y ~ x", table).fit(),
+        "ordered": ordered,
+    }
+    pooled = {name: analyze(make_tables(2), fit).pool().table for name, fit in fits.items()}
+    for name in ("gee", "mixedlm", "robust"):
+        assert pooled[name]["term"].tolist() == ["Intercept", "x"], "of a MixedLM only the fixed effects"
+        assert abs(pooled[name]["estimate"][1] - 2) < 0.7
+    assert pooled["ordered"]["term"].tolist() == ["x", "0/1", "1/2"]
+
+
 def test_problems_are_warned_of_once():
     tables = make_tables(5)
     tables[1], tables[3] = spread_evenly(tables[1]), spread_evenly(tables[3])
@@ -149,8 +170,10 @@ def test_good_fits_do_not_warn():
     ("model", "arguments", "message"),
     [
         ("y ~ height", {}, "Imputation 1: .*'height', which is not a column"),
-        ("y ~ x", {"engine": "lme4"}, "engine 'lme4' is not known. Choose 'statsmodels', or give a function"),
+        ("y ~ x", {"engine": "lme4"}, "engine 'lme4' is not known. Choose 'statsmodels', 'gee' or 'bambi', or give"),
         ("y ~ x", {"family": "gamma"}, "Imputation 1: The family 'gamma' is not known"),
+        ("y ~ x", {"draws": 5, "reml": True}, "engine 'statsmodels' has no setting 'draws'. It has 'reml'"),
+        (means, {"reml": False}, "function has no settings of an engine, such as reml"),
         (3, {}, "must be a formula or a function, not int"),
         (lambda table: None, {}, "Imputation 1: The analysis returned NoneType"),
         (lambda table: table["nothing"], {}, "Imputation 1: the analysis raised KeyError: 'nothing'"),

@@ -190,7 +190,7 @@ def test_missing_values_elsewhere_do_not_matter(table):
 @pytest.mark.parametrize(
     ("formula", "family", "message"),
     [
-        ("y ~ x", "gamma", "family 'gamma' is not known. Choose 'gaussian', 'binomial' or 'poisson'"),
+        ("y ~ x", "gamma", "family 'gamma' is not known. Choose 'gaussian', 'binomial', 'poisson', 'ordinal'"),
         ("y + x ~ 1", "gaussian", "has 2 responses"),
         ("kind ~ x", "gaussian", "response 'kind' is .*must be numbers"),
         ("kind ~ x", "binomial", r"'kind' has 3 categories \(a, b, c\).*'I\(kind == \"a\"\)'"),
@@ -230,3 +230,55 @@ def test_too_few_rows(table):
 def test_unknown_column(table):
     with pytest.raises(FormulaError, match="names 'height', which is not a column"):
         fit_statsmodels("y ~ height", table)
+
+
+def test_ordinal_terms_are_coefficients_and_cut_points(table):
+    grades = ["low", "medium", "high"]
+    graded = table.assign(
+        grade=pd.Categorical(np.array(grades)[np.digitize(table["x"] + table["y"], [9, 11])], grades, ordered=True)
+    )
+    fit = fit_statsmodels("grade ~ x + kind", graded, "ordinal")
+    assert fit.names == ("x", "kind[b]", "kind[c]", "low|medium", "medium|high")
+    assert fit.df_complete == 55
+    assert fit.values[0] > 0, "the more x, the higher the grade"
+    numbered = fit_statsmodels("grade ~ x + kind", graded.assign(grade=graded["grade"].cat.codes), "ordinal")
+    assert numbered.names[3:] == ("0|1", "1|2")
+    np.testing.assert_array_equal(numbered.values, fit.values)
+    probit = fit_statsmodels("grade ~ x + kind", graded, "ordinal-probit")
+    assert 1.4 < fit.values[3] / probit.values[3] < 2.2, "logistic errors have a standard deviation of 1.8"
+
+
+def test_nominal_equals_statsmodels(table):
+    from statsmodels.discrete.discrete_model import MNLogit
+
+    fit = fit_statsmodels("kind ~ x + y", table, "nominal")
+    codes = table["kind"].astype("category").cat.codes
+    theirs = MNLogit(codes, np.column_stack([np.ones(60), table["x"], table["y"]])).fit(disp=False, method="newton")
+    assert fit.names == ("b:Intercept", "b:x", "b:y", "c:Intercept", "c:x", "c:y")
+    np.testing.assert_allclose(fit.values, np.asarray(theirs.params).T.ravel(), rtol=1e-6)
+    np.testing.assert_allclose(fit.covariance, np.asarray(theirs.cov_params()), rtol=1e-5)
+    np.testing.assert_allclose(fit.log_likelihood, theirs.llf, rtol=1e-10)
+
+
+def test_separated_categories_are_a_problem(table):
+    for family in ("ordinal", "nominal"):
+        parts = table.assign(part=np.digitize(table["x"], [-0.5, 0.5]))
+        assert SEPARATED in fit_statsmodels("part ~ x", parts, family).problems
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "message"),
+    [
+        ("kind ~ x", "ordinal", r"'kind' is str, which has no order.*ordered=True"),
+        ("y ~ x", "ordinal", "'y' has 60 categories. A response of family 'ordinal' has 2 to 50"),
+        ("one ~ x", "nominal", "'one' has 1 categories"),
+        ("unused ~ x", "nominal", "categories that do not occur: z"),
+        ("count ~ 0 + x", "ordinal", "leave '0 \\+' out"),
+        ("count ~ x + (1 | school)", "ordinal", r"no ordinal model with random effects: leave \(1 \| school\) out"),
+        ("passed ~ x + (1 + x | school)", "binomial", r"engine='bambi' and \(1 \+ x \|\| school\)"),
+    ],
+)
+def test_categories_that_cannot_be_fitted(table, formula, family, message):
+    table = table.assign(one=1, unused=pd.Categorical(table["kind"], ["a", "b", "c", "z"]))
+    with pytest.raises(AnalysisError, match=message):
+        fit_statsmodels(formula, table, family)

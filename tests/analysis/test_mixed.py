@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jmimpute.analysis import mixed
+from jmimpute.analysis.components import pack, unpack
 from jmimpute.analysis.mixed import fit_mixed
 from jmimpute.errors import AnalysisError
 
@@ -48,6 +49,54 @@ def test_equals_dense_algebra_and_is_its_maximum(reml, slope):
         assert dense(y, X, Z, codes, fit.random, residual, reml)[0] < best
 
 
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("slope", [True, False])
+def test_standard_errors_of_variances_are_from_the_curvature(reml, slope):
+    """Against second differences of the dense (restricted) likelihood, with the fixed effects at their best."""
+    y, X, codes = simulate(1, 1.0, 0.5, centre=2.0)
+    Z = X if slope else X[:, :1]
+    fit = fit_mixed(y, X, Z, codes, reml)
+    best = np.append(pack(fit.random), fit.residual)
+    steps = 1e-3 * np.diag(np.maximum(np.abs(best), 0.1))
+
+    def at(theta):
+        return dense(y, X, Z, codes, unpack(theta[:-1]), theta[-1], reml)[0]
+
+    hessian = [
+        [(at(best + a + b) - at(best + a - b) - at(best - a + b) + at(best - a - b)) / (4 * a.sum() * b.sum()) for a in steps]
+        for b in steps
+    ]
+    std_errors = np.sqrt(np.diag(fit.components_covariance))
+    found = fit.components_covariance / np.outer(std_errors, std_errors)
+    np.testing.assert_allclose(found, np.linalg.inv(-np.array(hessian)) / np.outer(std_errors, std_errors), atol=1e-4)
+
+
+def test_standard_errors_of_variances_have_the_scale_of_the_data():
+    y, X, codes = simulate(1, 1.0, 0.5)
+    plain, scaled = fit_mixed(y, X, X, codes), fit_mixed(100 + 10 * y, X, X @ np.diag([1, 4]), codes)
+    by_component = 100 / np.array([1, 4, 16, 1])
+    expected = plain.components_covariance * np.outer(by_component, by_component)
+    np.testing.assert_allclose(scaled.components_covariance, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("slope", [True, False])
+def test_likelihood_elsewhere_equals_a_dense_density(slope):
+    from scipy.stats import multivariate_normal
+
+    y, X, codes = simulate(3, 1.0, 0.5, centre=2.0)
+    Z = X if slope else X[:, :1]
+    fit = fit_mixed(y, X, Z, codes, reml=False)
+    np.testing.assert_allclose(fit.log_likelihood_at(fit.values, fit.random, fit.residual), fit.log_likelihood, rtol=1e-12)
+    values, random, residual = fit.values + 0.3, 1.5 * fit.random + 0.1 * np.eye(len(fit.random)), 0.7
+    V = residual * np.eye(len(y)) + (codes[:, None] == codes[None, :]) * (Z @ random @ Z.T)
+    dense_value = multivariate_normal(X @ values, V).logpdf(y)
+    np.testing.assert_allclose(fit.log_likelihood_at(values, random, residual), dense_value, rtol=1e-10)
+    # A covariance matrix of random effects may be singular.
+    assert fit.log_likelihood_at(values, 0 * random, residual) == pytest.approx(
+        multivariate_normal(X @ values, residual * np.eye(len(y))).logpdf(y)
+    )
+
+
 def test_variance_of_zero_gives_least_squares():
     y, X, codes = simulate(2, 0.0, 0.0)
     y = y - np.array([y[codes == code].mean() for code in range(20)])[codes]  # clusters differ less than by chance
@@ -57,6 +106,9 @@ def test_variance_of_zero_gives_least_squares():
     np.testing.assert_allclose(fit.random, 0, atol=1e-8)
     np.testing.assert_allclose(fit.values, values, rtol=1e-7)
     np.testing.assert_allclose(fit.covariance, rss / (len(y) - 2) * np.linalg.inv(X.T @ X), rtol=1e-6)
+    # No standard error of what lies at its edge; that of the residual variance is as in least squares.
+    assert np.isnan(fit.components_covariance[0]).all()
+    np.testing.assert_allclose(fit.components_covariance[1, 1], 2 * (rss / (len(y) - 2)) ** 2 / (len(y) - 2), rtol=1e-6)
 
 
 def test_slope_variance_does_not_depend_on_where_its_covariate_is_centred():

@@ -41,6 +41,33 @@ def integrated(y, X, clusters, family, values, sd):
 
 
 @pytest.mark.parametrize("family", RESPONSES)
+def test_likelihood_elsewhere_equals_an_integral(family):
+    y, X, clusters = arrays("common", family)
+    fit = fit_mixed_glm(y, X, clusters, family)
+    values = fit.values * 1.1
+    expected = integrated(y, X, clusters, family, values, 0.8)
+    np.testing.assert_allclose(fit.log_likelihood_at(values, 0.64), expected, rtol=1e-9)
+    np.testing.assert_allclose(fit.log_likelihood_at(fit.values, fit.variance), fit.log_likelihood, rtol=1e-12)
+
+
+@pytest.mark.parametrize("family", RESPONSES)
+def test_standard_error_of_the_variance_is_from_the_curvature(family):
+    """Against second differences of the likelihood by the variance and the fixed effects."""
+    fit = fit_mixed_glm(*arrays("common", family), family)
+    best = np.append(fit.values, fit.variance)
+    steps = 1e-3 * np.diag(np.append(np.sqrt(np.diag(fit.covariance)), fit.variance))
+
+    def at(point):
+        return fit.log_likelihood_at(point[:-1], point[-1])
+
+    hessian = [
+        [(at(best + a + b) - at(best + a - b) - at(best - a + b) + at(best - a - b)) / (4 * a.sum() * b.sum()) for a in steps]
+        for b in steps
+    ]
+    np.testing.assert_allclose(fit.variance_of_variance, np.linalg.inv(-np.array(hessian))[-1, -1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("family", RESPONSES)
 @pytest.mark.parametrize("name", ["common", "small_clusters"])
 def test_equals_glmer(name, family):
     """To its accuracy: its covariance is by finite differences, and small clusters are hard for its quadrature."""

@@ -130,6 +130,7 @@ def test_random_slopes_give_covariances_and_no_icc():
         "sd(Intercept|g)": np.sqrt(3.0),
         "sd(x|g)": np.sqrt(8.0),
         "sd(residual)": 1.0,
+        "cor(Intercept,x|g)": -0.5 / np.sqrt(24.0),
     }
     assert pooled.icc is None
 

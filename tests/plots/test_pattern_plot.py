@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from matplotlib.colors import to_hex
 
+from jmimpute.errors import TableError
 from jmimpute.plots import pattern, pattern_table
 from jmimpute.plots.pattern import COLOURS
 
@@ -74,4 +75,53 @@ def test_missing_values_are_counted_over_all_patterns_though_thirty_are_drawn():
 
 def test_a_complete_table_says_so():
     figure = pattern(pd.DataFrame({"x": [1, 2, 3], "g": [1, 1, 2]}), "g")
+    assert [text.get_text() for text in figure.texts] == ["No value is missing in 3 rows."]
+
+
+def test_by_cluster_shares_are_ordered_by_their_mean(table):
+    found = pattern_table(table, "g", by="cluster")
+    assert list(found.index) == ["c", "a", "b"] and list(found.columns) == ["x", "y"]
+    assert found.to_numpy().tolist() == [[0, 0], [0.25, 0.25], [0, 1]]
+
+
+def test_by_cluster_systematic_cells_are_covered_and_crossed(table):
+    figure = pattern(table, "g", by="cluster")
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    axes = figure.axes[0]
+    shares, systematic, crosses = axes.collections
+    assert shares.get_array().tolist() == [[0, 0], [25, 25], [0, 100]]
+    assert np.argwhere(~np.isnan(systematic.get_array().filled(NAN))).tolist() == [[2, 1]]
+    assert crosses.get_offsets().tolist() == [[1.5, 2.5]]
+    assert axes.yaxis_inverted(), "clusters with the fewest missing values are on top"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["c", "a", "b"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("n_clusters", "n_named", "note"), [(300, 60, "300, every 5th named"), (900, 60, "400 of 900, evenly")]
+)
+def test_of_many_clusters_some_are_named(apart, n_clusters, n_named, note):
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"g": np.repeat(np.arange(n_clusters), 5), "x": 1.0, "a variable with a rather long name": 1.0})
+    table = table.mask(rng.random(table.shape) < [0, 0.3, 0.4])
+    figure = pattern(table, "g", by="cluster")
+    assert figure._repr_png_().startswith(b"\x89PNG") and figure.get_size_inches()[1] < 14
+    axes = figure.axes[0]
+    labels = axes.get_yticklabels()
+    assert note in axes.get_ylabel() and n_named * 0.9 <= len(labels) <= n_named * 1.1
+    assert apart(labels)
+    shares = pattern_table(table, "g", by="cluster")
+    assert axes.collections[0].get_array()[0].tolist() == (100 * shares.iloc[0]).tolist()
+    if n_clusters == 300:
+        assert int(labels[1].get_text()) == shares.index[5]
+
+
+def test_by_cluster_needs_clusters(table):
+    for arguments in ({"by": "cluster"}, {"cluster": "g", "by": "g"}):
+        with pytest.raises(TableError, match='by="cluster"'):
+            pattern(table, **arguments)
+
+
+def test_by_cluster_a_complete_table_says_so():
+    figure = pattern(pd.DataFrame({"x": [1, 2, 3], "g": [1, 1, 2]}), "g", by="cluster")
     assert [text.get_text() for text in figure.texts] == ["No value is missing in 3 rows."]

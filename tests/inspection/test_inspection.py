@@ -57,7 +57,18 @@ def test_icc_is_that_of_the_analysis_of_variance(found):
     icc = found.variables["icc"]
     assert icc["x"] == pytest.approx(2.5 / 4.5)
     assert icc["size"] == pytest.approx(1)
-    assert icc[["school", "passed", "year"]].isna().all(), "not numeric, or without variance"
+    # passed, as 0 and 1: 1, 0 in a and 1, 1 in b, so MSB = MSW = 1 / 4.
+    assert icc["passed"] == pytest.approx(0)
+    assert icc[["school", "year"]].isna().all(), "the clusters, and without variance"
+
+
+def test_icc_of_ordered_categories_is_that_of_their_positions():
+    grade = pd.Categorical(["low", "high", "high", None, "low", "low"], ["low", "unused", "high"], ordered=True)
+    table = pd.DataFrame({"g": list("aabbcc"), "grade": grade, "sex": list("mfmfmf")})
+    table["number"] = [0.0, 2, 2, NAN, 0, 0]
+    icc = inspect(table, cluster="g").variables["icc"]
+    assert icc["grade"] == icc["number"] and not np.isnan(icc["number"])
+    assert np.isnan(icc["sex"])
 
 
 def test_patterns_are_sorted_and_counted(found):
@@ -104,8 +115,23 @@ def test_mistakes_in_a_column_of_clusters_are_noted():
         "size: does not vary within 19 of 20 clusters, but 's01' has 11.0 in row(s) 3, 5, 99.0 in row(s) 4. Correct these "
         "rows, counted from 0, if it belongs to clusters."
     )
+    assert inspect(frame, cluster="g").conflicts.to_dict("list") == {
+        "variable": ["size"] * 3,
+        "cluster": ["s01"] * 3,
+        "row": [3, 4, 5],
+        "value": [11.0, 99.0, 11.0],
+    }
     frame.loc[[7, 10], "size"] = 99
-    assert inspect(frame, cluster="g").notes == (), "too many to be mistakes"
+    found = inspect(frame, cluster="g")
+    assert found.notes == () and found.conflicts.empty, "too many to be mistakes"
+    assert list(inspect(frame).conflicts.columns) == ["variable", "cluster", "row", "value"], "no clusters, no conflicts"
+
+
+def test_later_changes_of_the_table_do_not_matter():
+    table = small()
+    found = inspect(table, cluster="school")
+    table["x"] = NAN
+    assert found.flux.loc["x", "pobs"] == pytest.approx(5 / 6)
 
 
 def test_one_observed_value_makes_a_cluster_sporadic():

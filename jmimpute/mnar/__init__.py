@@ -1,0 +1,1 @@
+"""Sensitivity analysis: results under assumptions about missing values other than missing at random."""
