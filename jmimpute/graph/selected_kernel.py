@@ -6,8 +6,8 @@ With W, r, h and V as in `jmimpute.graph.selected_rows`, a row contributes
     log P(lower < loading h + noise < upper) for an interval, or for two at once
 
 The gradient is passed back by hand, sums over the rows of a pattern first: Sigma receives -W dW W from dL/dW = dW, and
-(I - Sigma W)' dV (I - Sigma W) from dL/dV = dV. Each function runs over all rows of a pattern, since to hand over so many arrays
-costs more than a row.
+(I - Sigma W)' dV (I - Sigma W) from dL/dV = dV. Functions run over all rows of a pattern: to hand over so many arrays costs
+more than a row.
 """
 
 import math
