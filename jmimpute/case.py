@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from jmimpute.errors import ExchangeError, options
-from jmimpute.specification import priors
+from jmimpute.specification import priors, rho_priors, selection
 from jmimpute.specification.families import Family
 from jmimpute.specification.priors import Priors
+from jmimpute.specification.selection import Selection
 
 PRESETS = {"default": priors.default, "jomo": priors.jomo}
 
@@ -25,6 +26,16 @@ class Response(_Section):
     reference: str | bool | int | float | None = None
 
 
+class Missing(_Section):
+    """``[model.missing.NAME]``: as the arguments of `jmimpute.selection`; rho as a number or as a prior."""
+
+    formula: str
+    exclude: list[str] = []
+    rationale: str = ""
+    rho: float | dict[str, Any] | None = None
+    indicator: str | None = None
+
+
 class Model(_Section):
     """``[model]``: formulas by level; families by response; priors by name of a preset or parameter by parameter."""
 
@@ -33,6 +44,7 @@ class Model(_Section):
     covariance: str = "common"
     families: dict[str, str | Response] = {}
     priors: str | dict[str, dict[str, Any]] = "default"
+    missing: dict[str, Missing] = {}
 
 
 class Sampling(_Section):
@@ -98,6 +110,20 @@ class Case(_Section):
             raise ExchangeError(f"There is no preset of priors called {given!r}: choose {options(list(PRESETS))}.")
         return PRESETS[given]()
 
+    def missing(self) -> dict[str, Selection]:
+        """Make the selection submodels that the file names.
+
+        Raises
+        ------
+        ExchangeError, FormulaError, PriorError
+            If one of them makes no sense.
+        """
+        records = {name: msgspec.structs.asdict(said) for name, said in self.model.missing.items()}
+        for record in records.values():
+            if record["rho"] is None:
+                record["rho"] = rho_priors.to_record(rho_priors.uniform())
+        return selection.from_record(records)
+
 
 def read_case(path: str | Path) -> Case:
     """Read and check a case file.
@@ -136,6 +162,7 @@ def read_case(path: str | Path) -> Case:
 _SECTIONS = {
     "model": Model,
     "model.families.NAME": Response,
+    "model.missing.NAME": Missing,
     "sampling": Sampling,
     "imputation": Imputation,
     "analysis": Analysis,

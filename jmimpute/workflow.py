@@ -106,6 +106,7 @@ def run(
         level2=case.model.level2,
         covariance=case.model.covariance,
         priors=case.priors(),
+        missing=case.missing(),
     )
     say(f"{case.title}\n\n{model}\n")
     sampling = case.sampling

@@ -283,6 +283,7 @@ def test_damaged_parquet_is_told(tmp_path):
 def test_shipped_model_files_are_right(path):
     case = read_case(path)
     case.priors()
+    case.missing()
     assert case.analysis is not None
 
 
@@ -337,3 +338,17 @@ def test_help_needs_none_of_the_heavy_libraries():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "inspect" in done.stdout
     assert done.stdout.strip().endswith("[]")
+
+
+def test_a_case_says_what_is_missing_not_at_random(tmp_path):
+    path = tmp_path / "case.toml"
+    text = 'title = "t"\n[model]\nformulas = ["y ~ x"]\n[model.missing.y]\n'
+    text += 'formula = "~ x + z"\nexclude = ["z"]\nrationale = "so"\n'
+    path.write_text(text)
+    assert read_case(path).missing() == {"y": jm.selection("~ x + z", "z", "so")}
+    for line, rho in (("rho = 0.0", 0.0), ('rho = { prior = "FisherZ", sd = 0.5 }', jm.priors.fisher_z(0.5))):
+        path.write_text(text + line)
+        assert read_case(path).missing()["y"].rho == rho
+    path.write_text(text + 'rho = { prior = "Nothing" }')
+    with pytest.raises(jm.errors.ExchangeError, match="Selection models cannot be read"):
+        read_case(path).missing()

@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 from jmimpute import names
 from jmimpute.graph.parameters import add_cutpoints, add_parameters, coords
 from jmimpute.graph.selected import group_rows, log_likelihood
-from jmimpute.graph.selected_kernel import Known
+from jmimpute.graph.selected_rows import Known
 from jmimpute.graph.selection import add_crossed
 from jmimpute.specification.families import ORDINAL, Variable
 from jmimpute.specification.specify import Specification
