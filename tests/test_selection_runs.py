@@ -41,12 +41,12 @@ def frame():
 
 @pytest.fixture(scope="module")
 def fit(frame):
-    return fitted(frame, target_accept=0.9)
+    return fitted(frame, target_accept=0.9, draws=2000)
 
 
 @pytest.mark.slow
 def test_selection_is_seen_and_undone(frame, fit):
-    """One data set; each parameter within 3.5 posterior sds, the completed mean nearer the truth than under MAR."""
+    """One data set: five parameters and the completed mean within 3.5 posterior sds, where missing at random is farther off."""
     assert fit.diagnostics().ok
     summary = fit.summary(("beta", "rho_y", "Omega_u"))
     truth = {
@@ -59,15 +59,18 @@ def test_selection_is_seen_and_undone(frame, fit):
     for name, value in truth.items():
         assert abs(float(summary.loc[name, "mean"]) - value) < 3.5 * float(summary.loc[name, "sd"]), name
     at_random = jm.impute(frame[["cluster", "x", "y"]], "y ~ x + (1 | cluster)", m=50, random_seed=1, progressbar=False)
-    means = [np.mean([table["y"].mean() for table in made]) for made in (fit.impute(50, progressbar=False), at_random)]
-    truth = frame["complete"].mean()
-    assert abs(means[0] - truth) < abs(means[1] - truth) / 3
+    selected, random = (
+        np.array([table["y"].mean() for table in made]) - frame["complete"].mean()
+        for made in (fit.impute(50, progressbar=False), at_random)
+    )
+    assert abs(selected.mean()) < 3.5 * selected.std()
+    assert abs(random.mean()) > 3.5 * random.std()
 
 
 @pytest.mark.slow
 def test_held_at_zero_it_is_missing_at_random(frame):
     """Means of the coefficients agree with those of the compiled sampler within 4.5 Monte Carlo errors (4 parameters)."""
-    held = fitted(frame, rho=0.0).summary("beta")
+    held = fitted(frame, rho=0.0, draws=2000, target_accept=0.9).summary("beta")
     at_random = jm.JointModel("y ~ x + (1 | cluster)", frame[["cluster", "x", "y"]]).fit(random_seed=1, progressbar=False)
     for name in ("beta[y, Intercept]", "beta[y, x]"):
         pair = [table.loc[name].astype(float) for table in (held, at_random.summary("beta"))]

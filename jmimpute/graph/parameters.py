@@ -72,21 +72,50 @@ def add_parameters(specification: Specification) -> Symbols:
     -------
     Symbols
     """
-    layout, scaling = specification.layout, specification.scaling
-    beta = _coefficients(names.BETA, layout.beta_mask, specification.priors.beta)
-    chol_e = add_chol_e(specification)
+    beta = coefficients(specification)
+    report_coefficients(beta, specification)
+    return Symbols(beta, *add_covariances(specification))
+
+
+def report_coefficients(beta: Any, specification: Specification) -> None:
+    """Add coefficients on the original scale to the PyMC model of the current context.
+
+    Parameters
+    ----------
+    beta : tensor, shape (q, p)
+        On the standardised scale.
+    specification : Specification
+    """
+    scaling = specification.scaling
     scale = pt.as_tensor(scaling.scale)
     original = pt.dot(scaling.x_transform, beta) * scale + np.outer(scaling.intercept, scaling.center)
     pm.Deterministic(names.BETA, original.T, dims=(names.RESPONSE, names.COVARIATE))
+
+
+def add_covariances(specification: Specification) -> tuple[Any, Any]:
+    """Add the covariance matrices of both levels to the PyMC model of the current context.
+
+    Parameters
+    ----------
+    specification : Specification
+
+    Returns
+    -------
+    chol_e, chol_u : tensor
+        See `Symbols`.
+    """
+    layout, scaling = specification.layout, specification.scaling
+    chol_e = add_chol_e(specification)
+    scale = pt.as_tensor(scaling.scale)
     level_1 = chol_e * scale[:, None]
     by_cluster = () if specification.covariance == COMMON else (names.CLUSTER,)
     pm.Deterministic(names.OMEGA_E, level_1 @ level_1.mT, dims=(*by_cluster, names.RESPONSE, names.RESPONSE_))
     if not layout.dim_u:
-        return Symbols(beta, chol_e, pt.zeros((0, 0)))
+        return chol_e, pt.zeros((0, 0))
     chol_u = add_chol_u(specification)
     level_2 = pt.dot(scaling.u_transform, chol_u)
     pm.Deterministic(names.OMEGA_U, level_2 @ level_2.T, dims=(names.EFFECT, names.EFFECT_))
-    return Symbols(beta, chol_e, chol_u)
+    return chol_e, chol_u
 
 
 def add_beta_level2(specification: Specification) -> Any:
@@ -133,8 +162,25 @@ def _cutpoints(variable: Variable, prior: CoefficientPrior) -> Any:
     return pm.Deterministic(names.cutpoints_label(variable.name), pt.cumsum(increments), dims=dims)
 
 
-def _coefficients(name: str, mask: np.ndarray, prior: CoefficientPrior) -> Any:
+def coefficients(specification: Specification, mean: Any = None) -> Any:
+    """Add the level-1 coefficients to the PyMC model of the current context.
+
+    Parameters
+    ----------
+    specification : Specification
+    mean : tensor, shape (q, p), optional
+        Of their prior, where it is not 0.
+
+    Returns
+    -------
+    tensor, shape (q, p)
+    """
+    return _coefficients(names.BETA, specification.layout.beta_mask, specification.priors.beta, mean)
+
+
+def _coefficients(name: str, mask: np.ndarray, prior: CoefficientPrior, mean: Any = None) -> Any:
     """Place the coefficients that exist in a matrix of zeros."""
     name, n_free = name + STANDARDISED, int(mask.sum())
-    free = pm.Normal(name, 0.0, prior.sd, shape=n_free) if isinstance(prior, Normal) else pm.Flat(name, shape=n_free)
+    center = 0.0 if mean is None else mean[np.nonzero(mask)]
+    free = pm.Normal(name, center, prior.sd, shape=n_free) if isinstance(prior, Normal) else pm.Flat(name, shape=n_free)
     return pt.zeros(mask.shape)[np.nonzero(mask)].set(free)

@@ -101,7 +101,8 @@ def diagnose(posterior: "xr.Dataset", sample_stats: "xr.Dataset") -> Diagnostics
     -------
     Diagnostics
     """
-    wanted = (name for name in map(str, posterior) if name in PARAMETERS or name.startswith(f"{names.CUTPOINTS}_"))
+    beginnings = (f"{names.CUTPOINTS}_", names.rho_label(""))
+    wanted = (name for name in map(str, posterior) if name in PARAMETERS or name.startswith(beginnings))
     table = summarise(posterior, tuple(wanted))
     table = table.sort_values("r_hat", ascending=False)
     n_chains, n_draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CORRELATIONS = (names.CORR_E, names.CORR_U)
 SYMMETRIC = (names.OMEGA_E, names.OMEGA_U, names.HYPER_SCALE, *CORRELATIONS)
 OF_LATENTS = (names.OMEGA_E, names.SD_E, names.CORR_E, names.OMEGA_U, names.SD_U, names.CORR_U)
-WITH_ZEROS = (names.BETA, names.BETA_LEVEL2, names.OMEGA_U, names.CORR_U)
+WITH_ZEROS = (names.BETA, names.BETA_LEVEL2, names.OMEGA_E, names.OMEGA_U, names.CORR_U)
 #: Variances and covariances of latent normals that are known.
 KNOWN = (1.0, 0.5)
 ROUNDING = 1e-12
@@ -53,6 +53,8 @@ def _free(name: str, values: np.ndarray) -> np.ndarray:
     low, high = values.min(axis=(0, 1)), values.max(axis=(0, 1))
     if name in WITH_ZEROS:  # a coefficient that a response does not have, or effects that are uncorrelated
         free &= (low != 0.0) | (high != 0.0)
+    if name == names.CORR_E or name.startswith(names.rho_label("")):  # a correlation that is held at a number
+        free &= high - low > ROUNDING
     for number in KNOWN if name in OF_LATENTS else ():
         free &= (np.abs(low - number) > ROUNDING) | (np.abs(high - number) > ROUNDING)
     return free
