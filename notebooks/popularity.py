@@ -60,7 +60,7 @@ by_experience = []
 for quarter in range(4):
     rows = pupils[pd.qcut(experience, 4, labels=False) == quarter]
     model = jm.JointModel(data=rows, **{**suggestion.arguments, "covariance": "common"})
-    by_experience.append(model.fit(draws=8000, target_accept=0.99, random_seed=SEED + quarter, progressbar=False))
+    by_experience.append(model.fit(draws=8000, target_accept=0.95, random_seed=SEED + quarter, progressbar=False))
     print(by_experience[-1].diagnostics())
 
 # %% [markdown]
