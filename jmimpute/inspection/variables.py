@@ -5,6 +5,9 @@ import pandas as pd
 
 from jmimpute.inspection.patterns import SPORADIC, SYSTEMATIC
 from jmimpute.table.clusters import Clusters
+from jmimpute.table.kinds import MOMENTS, NUMBERS, OTHER, TEXTS, TRUTH, kind
+
+_WORDS = {NUMBERS: "numeric", TRUTH: "boolean", TEXTS: "text", MOMENTS: "date", OTHER: "other"}
 
 
 def kind_of(series: pd.Series) -> str:
@@ -21,18 +24,7 @@ def kind_of(series: pd.Series) -> str:
     """
     if isinstance(series.dtype, pd.CategoricalDtype):
         return "ordered" if series.dtype.ordered else "categorical"
-    # Truth values and decimals with missing cells arrive as objects, so that the dtype alone does not tell.
-    return {
-        "boolean": "boolean",
-        "integer": "numeric",
-        "floating": "numeric",
-        "mixed-integer-float": "numeric",
-        "decimal": "numeric",
-        "string": "text",
-        "datetime64": "date",
-        "datetime": "date",
-        "date": "date",
-    }.get(pd.api.types.infer_dtype(series, skipna=True), "other")
+    return _WORDS[kind(series)]
 
 
 def scores(series: pd.Series) -> np.ndarray | None:
@@ -72,8 +64,8 @@ def describe_variables(frame: pd.DataFrame, clusters: Clusters | None, kinds: pd
     if clusters is None or kinds is None:
         return table
     table["level"] = pd.array([_level(frame[column], clusters.codes) for column in columns], dtype="Int64")
-    for kind in (SPORADIC, SYSTEMATIC):
-        table[kind] = (kinds == kind).sum().reindex(columns, fill_value=0)
+    for missing_kind in (SPORADIC, SYSTEMATIC):
+        table[missing_kind] = (kinds == missing_kind).sum().reindex(columns, fill_value=0)
     table["icc"] = [np.nan if column == clusters.name else _icc(scores(frame[column]), clusters.codes) for column in columns]
     return table
 

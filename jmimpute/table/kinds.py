@@ -1,4 +1,4 @@
-"""What a column holds, for programs that have fewer kinds of columns than pandas."""
+"""What a column holds, whatever its dtype: pandas keeps truth values and decimals with missing cells as objects."""
 
 import pandas as pd
 
