@@ -10,14 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jmimpute import datasets, errors, plots
+    from jmimpute import datasets, errors, plots, study
     from jmimpute.amputation import ampute, holes
     from jmimpute.analysis.analyze import Analyses, analyze
+    from jmimpute.analysis.compare import compare
+    from jmimpute.analysis.compare_result import Comparison
+    from jmimpute.analysis.means import mean
     from jmimpute.analysis.pool import Pooled, pool
+    from jmimpute.chained import methods
+    from jmimpute.chained.chained import chained
     from jmimpute.fit import Fit, load_fit
     from jmimpute.imputations import Imputations
     from jmimpute.inspection import inspect
     from jmimpute.mnar.adjustments import latent, odds, scale, shift
+    from jmimpute.mnar.assumptions import Assumptions, assumptions
     from jmimpute.mnar.delta import implied_means
     from jmimpute.mnar.reference import reference_based
     from jmimpute.mnar.sensitivity import Sensitivity, sensitivity
@@ -30,8 +36,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# The folder has the name of the function `chained`: imported here, it cannot take the place of the function later.
+import_module("jmimpute.chained")
+del globals()["chained"]
+
 _HOMES = {
     "Analyses": "jmimpute.analysis.analyze",
+    "Assumptions": "jmimpute.mnar.assumptions",
+    "Comparison": "jmimpute.analysis.compare_result",
     "Fit": "jmimpute.fit",
     "Imputations": "jmimpute.imputations",
     "JointModel": "jmimpute.model",
@@ -40,6 +52,9 @@ _HOMES = {
     "TippingPoint": "jmimpute.mnar.tipping",
     "ampute": "jmimpute.amputation",
     "analyze": "jmimpute.analysis.analyze",
+    "assumptions": "jmimpute.mnar.assumptions",
+    "chained": "jmimpute.chained.chained",
+    "compare": "jmimpute.analysis.compare",
     "concat": "jmimpute.readers",
     "from_tables": "jmimpute.readers",
     "implied_means": "jmimpute.mnar.delta",
@@ -48,6 +63,7 @@ _HOMES = {
     "latent": "jmimpute.mnar.adjustments",
     "load": "jmimpute.readers",
     "load_fit": "jmimpute.fit",
+    "mean": "jmimpute.analysis.means",
     "odds": "jmimpute.mnar.adjustments",
     "pool": "jmimpute.analysis.pool",
     "read_long": "jmimpute.readers",
@@ -68,12 +84,16 @@ _MODULES = {
     "errors": "jmimpute.errors",
     "families": "jmimpute.specification.families",
     "holes": "jmimpute.amputation.holes",
+    "methods": "jmimpute.chained.methods",
     "plots": "jmimpute.plots",
     "priors": "jmimpute.specification.priors",
+    "study": "jmimpute.study",
 }
 
 __all__ = [
     "Analyses",
+    "Assumptions",
+    "Comparison",
     "Fit",
     "Imputations",
     "JointModel",
@@ -82,6 +102,9 @@ __all__ = [
     "TippingPoint",
     "ampute",
     "analyze",
+    "assumptions",
+    "chained",
+    "compare",
     "concat",
     "datasets",
     "errors",
@@ -94,6 +117,8 @@ __all__ = [
     "latent",
     "load",
     "load_fit",
+    "mean",
+    "methods",
     "odds",
     "plots",
     "pool",
@@ -107,6 +132,7 @@ __all__ = [
     "selection",
     "sensitivity",
     "shift",
+    "study",
     "suggest",
     "tipping_contour",
     "tipping_point",

@@ -1,14 +1,17 @@
-"""`jmimpute demo | inspect | run`: the main job from a terminal."""
+"""`jmimpute demo | inspect | run | compare`: the main job from a terminal."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from jmimpute import __version__
-from jmimpute.errors import JMImputeError
+from jmimpute.errors import ExchangeError, JMImputeError
+
+if TYPE_CHECKING:
+    from jmimpute.imputations import Imputations
 
 app = App(
     name="jmimpute",
@@ -86,6 +89,41 @@ def run(
 
     suffix = ".parquet" if data.suffix == ".parquet" else ".csv"
     do(read_case(model), read_data(data), out, suffix=suffix, m=imputations, seed=seed, progressbar=progress)
+
+
+@app.command
+def compare(*sources: Path, analysis: str, family: str = "gaussian", level: float = 0.95) -> None:
+    """Put the results of one analysis by several methods side by side, complete cases among them.
+
+    Parameters
+    ----------
+    sources : Path
+        Folders of saved imputations, of a finished run, or of mice (also a .csv file of its long stack), of one table.
+    analysis : str
+        Formula, such as "reading ~ maths + (1 | school)".
+    family : str
+        Of its response.
+    level : float
+        Of the confidence intervals.
+    """
+    from jmimpute.analysis.compare import compare as beside
+
+    names = [source.resolve().name for source in sources]
+    named = names if len(set(names)) == len(names) else [str(source) for source in sources]
+    twice = {name for name in named if named.count(name) > 1}
+    if twice:
+        raise ExchangeError(f"{twice.pop()} is given twice.")
+    print(beside(dict(zip(named, _imputations(sources), strict=True)), analysis, family=family, level=level))
+
+
+def _imputations(sources: Sequence[Path]) -> "list[Imputations]":
+    """Imputations of each folder; those of mice with columns as the first of ours has them."""
+    from jmimpute.readers import load, read_mice
+
+    inner = [source / "imputations" if (source / "imputations").is_dir() else source for source in sources]
+    ours = {source: load(source) for source in inner if (source / "manifest.json").exists()}
+    original = next((imputations.original for imputations in ours.values()), None)
+    return [ours[source] if source in ours else read_mice(source, original=original) for source in inner]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,4 +39,13 @@ def kernel(function: Callable) -> Any:
     cache_file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if cache_file is not None:  # absent where compilation is switched off
         cache_file._source_stamp = compiled.stamp
+        cache_file._load_index = partial(_index_or_nothing, cache_file._load_index)
     return compiled
+
+
+def _index_or_nothing(load: Callable) -> dict:
+    """The index of a cache; empty if another version of the package wrote it, whose classes may be gone."""
+    try:
+        return load()
+    except (AttributeError, ImportError, EOFError):
+        return {}

@@ -35,6 +35,10 @@ class AmputationError(JMImputeError, ValueError):
     """Holes were asked for that cannot be made."""
 
 
+class StudyError(JMImputeError, ValueError):
+    """A simulation study cannot be run or judged as asked."""
+
+
 class ExchangeError(JMImputeError, ValueError):
     """A file is corrupt, foreign, or contains something that is not allowed."""
 
@@ -55,8 +59,16 @@ class InterruptedWarning(JMImputeWarning):
     """Sampling was interrupted; what had been drawn was kept."""
 
 
+class ChainedWarning(JMImputeWarning):
+    """A conditional model of chained equations was fitted and drawn from, but not in the way that was asked for everywhere."""
+
+
 class AnalysisWarning(JMImputeWarning):
     """A substantive model was fitted, but something about the fit should be looked at."""
+
+
+class StudyWarning(JMImputeWarning):
+    """Replications of a simulation study failed, or methods were judged on different ones."""
 
 
 def some(items: Iterable, limit: int = 5) -> str:

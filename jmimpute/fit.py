@@ -14,16 +14,18 @@ import pandas as pd
 
 from jmimpute import names
 from jmimpute.checks import Checks
-from jmimpute.errors import ConvergenceWarning, ExchangeError, SamplingError
+from jmimpute.errors import ConvergenceWarning, ExchangeError, IdentificationWarning, SamplingError
 from jmimpute.imputations import Imputations
 from jmimpute.model import JointModel
 from jmimpute.sampling.threads import Settings
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
     from jmimpute.imputation.latents import KeptLatents
     from jmimpute.sampling.diagnostics import Diagnostics
+    from jmimpute.sampling.identification import Identification
 
 # Streams of random numbers spawned from one seed; those of chains are in `jmimpute.sampling.sample`, of checks in `checks`.
 IMPUTATION_STREAM, EFFECT_STREAM = 1, 2
@@ -97,6 +99,44 @@ class Fit(Checks):
         from jmimpute.sampling.diagnostics import diagnose
 
         return diagnose(self.posterior, self.sample_stats)
+
+    def identification(self) -> Identification:
+        """Judge what the data told of the correlation rho of selection submodels: the posterior beside the prior, in words.
+
+        An exclusion restriction enters the selection formula and not that of the variable. Where it says little of whether the
+        variable is observed, rho repeats its prior though the chains have converged; see also `JointModel.check`.
+
+        Returns
+        -------
+        Identification
+            With `ok`, `messages` and `table`; `reweighted` gives the posterior under other priors of rho.
+
+        Raises
+        ------
+        SamplingError
+            If the model has no selection submodel.
+        """
+        from jmimpute.sampling.identification import identify
+
+        if not self.model.specification.selections:
+            raise SamplingError("The model has no selection submodel, and so no rho: see the argument `missing` of JointModel.")
+        return identify(self.posterior, self.model.specification)
+
+    def plot_rho(self) -> Figure:
+        """Draw the posterior of rho beside its prior; see `jmimpute.plots.rho`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        TableError
+            If no rho was estimated.
+        """
+        from jmimpute.plots.rho import rho
+
+        return rho(self)
 
     def random_effects(self) -> xr.DataArray:
         """Draw the random effects of every cluster, one draw for each posterior draw.
@@ -262,7 +302,7 @@ def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | 
     chosen = choose(sampler, specification)
     entropy: Any = np.random.SeedSequence(random_seed).entropy
     seed = int(entropy)
-    keep = _kept(keep_latents, settings) if specification.has_latents and not specification.selections else []
+    keep = _kept(keep_latents, settings) if specification.has_latents else []
     if chosen in ("compiled", "gibbs") or specification.selections:
         groups = sample(specification, model.statistics, settings, chosen, seed, keep)
     else:
@@ -284,10 +324,14 @@ def _kept(number: int, settings: Settings) -> list[tuple[int, int]]:
 
 
 def _judged(result: Fit) -> Fit:
-    """Warn of what the diagnostics find."""
+    """Warn of what the diagnostics find, and of a rho that the data do not tell."""
     diagnostics = result.diagnostics()
     if not diagnostics.ok:
         warnings.warn(" ".join(diagnostics.messages), ConvergenceWarning, stacklevel=4)
+    if result.model.specification.selections:
+        identification = result.identification()
+        if not identification.ok:
+            warnings.warn(" ".join(identification.messages), IdentificationWarning, stacklevel=4)
     return result
 
 

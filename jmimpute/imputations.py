@@ -19,6 +19,7 @@ from jmimpute.table.reading import Table
 
 if TYPE_CHECKING:
     from jmimpute.analysis.analyze import Analyses
+    from jmimpute.chained.traces import ChainedTraces
     from jmimpute.fit import Fit
     from jmimpute.mnar.adjustments import Adjustment
 
@@ -61,6 +62,19 @@ class Imputations(Exports):
     def original(self) -> pd.DataFrame:
         """The table as it was, as pandas with rows numbered from 0."""
         return self._table.frame
+
+    @property
+    def traces(self) -> ChainedTraces:
+        """Whether the streams of `jmimpute.chained` converged: verdict and traces.
+
+        Raises
+        ------
+        ImputationError
+            If the imputations were not made by it.
+        """
+        from jmimpute.chained.traces import traces_of
+
+        return traces_of(self.provenance)
 
     def rows(self, column: str) -> np.ndarray:
         """Rows (from 0, ascending) in which a column is missing, shape (n_missing,).
@@ -182,9 +196,11 @@ class Imputations(Exports):
             If m is not larger than before, or the fit is not at hand.
         """
         if self._fit is None:
-            why = "loaded from disk without their fit: use load_fit(path).impute(m)"
+            why = "kept without their fit, on disk or in a grid of fits: use load_fit(path).impute(m)"
             if "source" in self.provenance:
                 why = f"{self.provenance['source']}: make more where these were made, and read all of them"
+            if "chained" in self.provenance:
+                why = "made by jm.chained: call it again with the same random_seed and a larger m, to get these first"
             if "changes" in self.provenance:
                 why = "changed: extend those that they were made of"
             raise ImputationError(f"These imputations were {why}.")

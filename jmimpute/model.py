@@ -17,6 +17,7 @@ from jmimpute.table.statistics import Statistics, summarise
 if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
+    from matplotlib.figure import Figure
 
     from jmimpute.fit import Fit
     from jmimpute.specification.advice.check import Check
@@ -133,6 +134,27 @@ class JointModel:
 
         return picture(self.pymc)
 
+    def plot_selection(self, variable: str) -> Figure:
+        """Draw how often a variable is observed, by its exclusion restriction; see `jmimpute.plots.select`.
+
+        Parameters
+        ----------
+        variable : str
+            With a selection submodel.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        TableError
+            If the variable has no selection submodel, or nothing is excluded from its equation.
+        """
+        from jmimpute.plots.select import select
+
+        return select(self, variable)
+
     def prior_predictive(self, draws: int = 500, random_seed: int | None = None) -> xr.DataTree:
         """Draw parameters and complete responses from the prior.
 
@@ -157,13 +179,14 @@ class JointModel:
 
         return prior_predictive(self.specification, draws, random_seed)
 
-    def check(self, analysis: str, family: str = "gaussian") -> Check:
-        """Check whether imputations of this model suit an analysis.
+    def check(self, analysis: str | None = None, family: str = "gaussian") -> Check:
+        """Check whether imputations of this model suit an analysis, and whether data can identify its selection submodels.
 
         Parameters
         ----------
-        analysis : str
-            Formula of the analysis, lme4 style: ``"popular ~ sex * texp + (1 + sex | school)"``.
+        analysis : str, optional
+            Formula of the analysis, lme4 style: ``"popular ~ sex * texp + (1 + sex | school)"``. Without it only selection
+            submodels are judged.
         family : {"gaussian", "binomial", "poisson"}
             Family of the outcome of the analysis.
 
@@ -172,11 +195,15 @@ class JointModel:
         Check
             What the analysis has and this model lacks: variables, clusters, random slopes, interactions, functions, a
             covariance that differs between clusters. `ok` if nothing is found that biases the analysis and can be mended.
+            Of selection submodels, as `identifiability`: how much the exclusion restriction says of whether the variable is
+            observed, what undoes it, and a verdict for each variable: "well identified", or "weak", with the call of
+            `jmimpute.sensitivity` that takes its place.
 
         Raises
         ------
         FormulaError
-            If the analysis does not parse, has several responses, or names unknown columns.
+            If the analysis does not parse, has several responses, or names unknown columns; if there is neither an analysis nor
+            a selection submodel.
 
         Examples
         --------
@@ -243,6 +270,8 @@ class JointModel:
         -----
         ConvergenceWarning
             If `Fit.diagnostics` finds something.
+        IdentificationWarning
+            If `Fit.identification` finds that the data do not tell rho of a selection submodel.
         InterruptedWarning
             If Ctrl-C ended sampling early; the draws made are kept.
         """

@@ -54,6 +54,16 @@ def rho_label(response: str) -> str:
     return f"rho_{response}"
 
 
+def rho_clusters_label(response: str) -> str:
+    """Variable that holds that correlation in each cluster."""
+    return f"{rho_label(response)}_by_cluster"
+
+
+def rho_spread_label(response: str) -> str:
+    """Variable that holds the standard deviation of its artanh over clusters."""
+    return f"{rho_label(response)}_spread"
+
+
 def crossed_label(indicator: str, column: str) -> str:
     """Variable that holds the intercepts of an indicator by a crossed factor."""
     return f"u_{indicator}_{column}"

@@ -42,6 +42,18 @@ def test_an_unchanged_kernel_is_loaded_from_disk(tmp_path):
     assert answers == [["20", "0"], ["20", "1"]]
 
 
+@pytest.mark.sampling
+def test_a_cache_that_names_a_class_that_is_gone_is_passed_over(tmp_path):
+    """As after an upgrade: the index of the cache is there, and cannot be read."""
+    for name in ("Old", "New"):
+        text = "from typing import NamedTuple\nfrom jmimpute.compilation import kernel\n"
+        text += f"class {name}(NamedTuple):\n    x: int\n@kernel\ndef outer(a):\n    return a.x\n"
+        (tmp_path / "caller.py").write_text(text)
+        command = [sys.executable, "-B", "-c", f"from caller import outer, {name}; print(outer({name}(3)))"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["3"]
+
+
 def test_stamps_follow_the_files():
     stamps = [kernel.stamp for kernel in (inverse_triangle, collapsed, log_density, run)]
     assert len(set(stamps)) == len(stamps)

@@ -120,5 +120,5 @@ def test_empty_schools_are_refused(bad):
 
 
 def test_unknown_name_lists_the_options():
-    with pytest.raises(TableError, match="'schools'.*Choose 'pupils'"):
+    with pytest.raises(TableError, match="'schools'.*Choose 'pupils' or 'survey'"):
         load("schools")

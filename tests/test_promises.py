@@ -35,10 +35,12 @@ BESIDE = {
     "datasets": {"table"},
     "case": {"specification", "table"},
     "readers": {"table", "imputation", "imputations"},
+    "chained": {*STAGES[:6], "imputations"},
+    "study": set(),
     "workflow": {*STAGES[:-1], *OBJECTS, "case", "inspection", "datasets"},
 }
 #: What a stage may import of the modules beside the stages.
-ALSO = {"plots": {"inspection", "mnar"}}
+ALSO = {"plots": {"inspection", "mnar", "study"}}
 #: Data and the scripts that made them; `__init__` hands names on late and has a test of its own.
 EXEMPT = {"data", "__init__"}
 
@@ -83,7 +85,7 @@ def allowed(part):
     if part == "cli":
         return {*STAGES, *FOUNDATIONS, *OBJECTS, *BESIDE, "__init__"}
     if part in OBJECTS:
-        return {*STAGES[:-1], *FOUNDATIONS, *OBJECTS, "inspection", "mnar"}
+        return {*STAGES[:-1], *FOUNDATIONS, *OBJECTS, "inspection", "mnar", "chained"}
     if part in BESIDE:
         return {part, *BESIDE[part], *FOUNDATIONS}
     return {*STAGES[: STAGES.index(part) + 1], *FOUNDATIONS, *ALSO.get(part, ())}
@@ -197,6 +199,7 @@ def test_every_public_name_has_a_home_in_the_index():
 def documented():
     """Qualified names of all public functions, classes, methods and properties that an analyst meets."""
     from jmimpute.amputation import Amputation
+    from jmimpute.chained.traces import ChainedTraces
     from jmimpute.checks import Checks
     from jmimpute.exports import Exports
     from jmimpute.imputation.check import PredictiveCheck
@@ -205,18 +208,22 @@ def documented():
     from jmimpute.inspection import Dependence, Inspection
     from jmimpute.mnar.adjustments import Adjustment
     from jmimpute.sampling.diagnostics import Diagnostics
+    from jmimpute.sampling.identification import Identification
+    from jmimpute.sampling.reweighting import Reweighted
     from jmimpute.specification import families, priors
     from jmimpute.specification.advice.check import Check
+    from jmimpute.specification.advice.identifiability import Identifiability
     from jmimpute.specification.advice.suggestion import Suggestion
 
     values = [getattr(jm, name) for name in jm.__all__]
-    for module in (jm.datasets, jm.holes, jm.plots, families, priors):
+    for module in (jm.datasets, jm.holes, jm.methods, jm.plots, jm.study, families, priors):
         home = module.__name__
         names = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
         values += [getattr(module, name) for name in names]
         values = [value for value in values if getattr(value, "__module__", home).startswith("jmimpute")]
-    values += [Checks, ImputedDiagnostics, Overimputation, PredictiveCheck]
+    values += [ChainedTraces, Checks, ImputedDiagnostics, Overimputation, PredictiveCheck]
     values += [Adjustment, Amputation, Check, Dependence, Exports, Inspection, Diagnostics, Suggestion]
+    values += [Identifiability, Identification, Reweighted]
     values = [value for value in values if inspect.isfunction(value) or inspect.isclass(value)]
     found = {}
     for value in values:

@@ -28,9 +28,10 @@ def two_level(seed, clusters=20, size=100, rho=0.6):
     return frame
 
 
-def fitted(frame, rho=None, **arguments):
+def fitted(frame, rho=None, families=None, **arguments):
     said = jm.selection("~ x + z + (1 | cluster)", "z", "made up so", rho)
-    model = jm.JointModel("y ~ x + (1 | cluster)", frame[["cluster", "x", "z", "y"]], missing={"y": said})
+    data = frame[["cluster", "x", "z", "y"]]
+    model = jm.JointModel("y ~ x + (1 | cluster)", data, families=families, missing={"y": said})
     return model.fit(random_seed=1, progressbar=False, **arguments)
 
 
@@ -41,10 +42,9 @@ def frame():
 
 @pytest.fixture(scope="module")
 def fit(frame):
-    return fitted(frame, target_accept=0.9, draws=2000)
+    return fitted(frame)
 
 
-@pytest.mark.slow
 def test_selection_is_seen_and_undone(frame, fit):
     """One data set: five parameters and the completed mean within 3.5 posterior sds, where missing at random is farther off."""
     assert fit.diagnostics().ok
@@ -67,10 +67,48 @@ def test_selection_is_seen_and_undone(frame, fit):
     assert abs(random.mean()) > 3.5 * random.std()
 
 
+def z_scores(fits):
+    """Differences of posterior means between two fits over their Monte Carlo errors."""
+    tables = [fit.summary(("beta", "rho_y", "Omega_u", "Omega_e")).astype(float) for fit in fits]
+    names = [name for name in tables[0].index if name in tables[1].index]
+    difference = tables[0].loc[names, "mean"] - tables[1].loc[names, "mean"]
+    return difference / np.hypot(*(table.loc[names, "mcse_mean"] for table in tables))
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("rho", [None, -0.5])
+def test_two_samplers_agree(frame, rho):
+    """One draws latents and integrates random effects out, the other the other way round; 11 z-scores, limit 4.5."""
+    fits = [
+        fitted(frame, rho, draws=4000),
+        fitted(frame, rho, draws=2000, sampler="nutpie", target_accept=0.9),
+    ]
+    z = z_scores(fits)
+    print(z.to_string())
+    assert len(z) >= 10
+    assert z.abs().max() < 4.5
+    means = [np.array([table["y"].mean() for table in fit.impute(100, progressbar=False)]) for fit in fits]
+    assert abs(np.subtract(*(m.mean() for m in means))) < 4.5 * np.hypot(*(m.std() / 10 for m in means))
+    np.testing.assert_allclose(*(m.std() for m in means), rtol=0.35)  # 4.5 Monte Carlo errors of sds of 100 draws
+
+
+@pytest.mark.slow
+def test_two_samplers_agree_on_a_category(frame):
+    binary = frame.assign(y=(frame["y"] > 0.3).astype(float).mask(frame["y"].isna()))
+    fits = [
+        fitted(binary, draws=8000, families={"y": "binary"}, sampler="compiled", tune=2000),
+        fitted(binary, draws=2000, families={"y": "binary"}, target_accept=0.95),
+    ]
+    z = z_scores(fits)
+    print(z.to_string())
+    assert z.abs().max() < 4.5
+
+
 def test_held_at_zero_it_is_missing_at_random(frame):
-    """Means of the coefficients agree with those of the compiled sampler within 4.5 Monte Carlo errors (4 parameters)."""
-    held = fitted(frame, rho=0.0, draws=2000, target_accept=0.9).summary("beta")
+    """Means of the coefficients agree with those of the model without selection within 4.5 Monte Carlo errors."""
+    held = fitted(frame, rho=0.0)
+    assert (held.posterior["rho_y"] == 0).all()
+    held = held.summary("beta")
     at_random = jm.JointModel("y ~ x + (1 | cluster)", frame[["cluster", "x", "y"]]).fit(random_seed=1, progressbar=False)
     for name in ("beta[y, Intercept]", "beta[y, x]"):
         pair = [table.loc[name].astype(float) for table in (held, at_random.summary("beta"))]
@@ -79,19 +117,69 @@ def test_held_at_zero_it_is_missing_at_random(frame):
         assert abs(pair[0]["mean"] - pair[1]["mean"]) < 4.5 * error + 0.1 * pair[1]["sd"], name
 
 
-@pytest.mark.slow
-def test_fits_come_back_from_disk(fit, tmp_path):
+def test_fits_come_back_from_disk_and_go_on(fit, tmp_path):
     fit.save(tmp_path)
     again = jm.load_fit(tmp_path)
     assert str(again.model) == str(fit.model)
     np.testing.assert_array_equal(again.impute(3, progressbar=False).values("y"), fit.impute(3, progressbar=False).values("y"))
-    assert again.random_effects().dims == ("chain", "draw", "cluster", "effect")
+    assert again.random_effects().dims == ("kept", "cluster", "effect")
     assert fit.impute(5, progressbar=False).columns == ("y",)
+    longer = again.extend(200, progressbar=False)
+    assert longer.posterior["rho_y"].sizes["draw"] == fit.posterior.sizes["draw"] + 200
 
 
 def test_other_samplers_say_that_they_cannot(frame):
-    with pytest.raises(SamplingError, match="sampler='compiled' does not know selection models"):
-        fitted(frame, sampler="compiled")
+    with pytest.raises(SamplingError, match="sampler='gibbs' does not know selection models"):
+        fitted(frame, sampler="gibbs")
+    crossed = jm.selection("~ x + (1 | cluster) + (1 | who)", "(1 | who)", "assigned")
+    with_who = frame.assign(who=np.arange(len(frame)) % 9)
+    model = jm.JointModel("y ~ x + (1 | cluster)", with_who[["cluster", "x", "who", "y"]], missing={"y": crossed})
+    with pytest.raises(SamplingError, match="does not know crossed random intercepts, as those of who"):
+        model.fit(sampler="compiled")
+
+
+@pytest.mark.slow
+def test_rho_that_differs_between_clusters():
+    """Half of 16 clusters are selected by what y has beyond x, half by its opposite: each cluster gets its own imputations."""
+    frames = [two_level(k, clusters=8, size=300, rho=rho) for k, rho in ((1, 0.8), (2, -0.8))]
+    frame = pd.concat([frames[0], frames[1].assign(cluster=frames[1]["cluster"] + 8)], ignore_index=True)
+    fit = fitted(frame, jm.priors.by_cluster(), draws=500, tune=500, target_accept=0.9)
+    own = fit.posterior["rho_y_by_cluster"].mean(("chain", "draw")).to_numpy()
+    whole = np.isin(np.arange(16), frame.loc[frame["y"].isna(), "cluster"]) & ~np.isin(
+        np.arange(16), frame.loc[frame["y"].notna(), "cluster"]
+    )
+    up, down = (own[half][~whole[half]] for half in (slice(0, 8), slice(8, 16)))
+    assert up.min() > 0.3
+    assert down.max() < -0.3
+    assert np.abs(own[whole]).max() < 0.3  # of nothing but the others
+    assert float(fit.posterior["rho_y_spread"].mean()) > 0.4
+    seen = ~np.isin(frame["cluster"], np.flatnonzero(whole))
+    drawn = np.array([table["y"] for table in fit.impute(50, progressbar=False)])
+    for half in (frame["cluster"] < 8, frame["cluster"] >= 8):
+        means = drawn[:, half & seen].mean(axis=1)
+        assert abs(means.mean() - frame.loc[half & seen, "complete"].mean()) < 4.5 * means.std()
+
+
+def test_correlations_that_differ_need_another_sampler(frame):
+    with pytest.raises(SamplingError, match="correlations that differ between clusters"):
+        fitted(frame, jm.priors.by_cluster(), sampler="compiled")
+
+
+@pytest.mark.filterwarnings("ignore::jmimpute.errors.ConvergenceWarning")
+def test_nominal_responses_beside_selection(frame):
+    """The sampler of latent normals has no limit of how many there are; the other says what it cannot."""
+    rng = np.random.default_rng(4)
+    kind = pd.Categorical(np.array(list("abc"))[np.digitize(frame["complete"] + rng.normal(size=len(frame)), [-0.5, 1.0])])
+    data = frame[["cluster", "x", "z", "y"]].assign(kind=kind)
+    data.loc[rng.random(len(data)) < 0.2, "kind"] = None
+    said = jm.selection("~ x + z + (1 | cluster)", "z", "made up so")
+    model = jm.JointModel("y + kind ~ x + (1 | cluster)", data, families={"kind": "nominal"}, missing={"y": said})
+    with pytest.raises(SamplingError, match="does not know nominal responses, as 'kind' is"):
+        model.fit(sampler="nutpie")
+    fit = model.fit(random_seed=1, draws=400, tune=400, chains=2, progressbar=False)
+    rho = fit.posterior["rho_y"].to_numpy()
+    assert abs(rho.mean() - 0.6) < 4 * rho.std()
+    assert fit.impute(3, progressbar=False).columns == ("y", "kind")
 
 
 def test_nothing_excluded_is_loud(frame):

@@ -22,11 +22,14 @@ class RandomEffects:
         As formulae names the columns of the random part: ``Intercept``, ``sex[girl]``.
     covariance : ndarray, shape (r, r)
         On the scale of the data.
+    uncorrelated : bool
+        Whether the matrix is diagonal by definition.
     """
 
     cluster: str
     names: tuple[str, ...]
     covariance: np.ndarray
+    uncorrelated: bool = False
 
 
 @dataclass(frozen=True)

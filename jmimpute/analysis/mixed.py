@@ -43,7 +43,7 @@ class MixedFit:
     components_covariance : ndarray, shape (c, c)
         Covariance matrix of the lower triangle of `random`, row by row, and `residual`: the inverse of the observed
         information of the (restricted) likelihood. Of a singular fit only the variance of `residual` is given, at the
-        other components as they are; the rest is NaN.
+        other components as they are; the rest is NaN. Zero where a component is zero by definition.
     log_likelihood_at : callable
         The (never restricted) log likelihood at ``(values, random, residual)``. It holds cluster sums, no rows.
     """
@@ -80,7 +80,55 @@ class _Profile:
     residual: float
 
 
-def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray, reml: bool = True) -> MixedFit:
+@dataclass(frozen=True)
+class _Shape:
+    """What the relative covariance matrix of whitened effects may be: any, or one that is diagonal in the columns of Z.
+
+    It is ``F F'``; of a diagonal one each column of F lies along its axis.
+    """
+
+    axes: np.ndarray  # (r, r), columns of length one
+    diagonal: bool
+
+    def factor(self, theta: np.ndarray) -> np.ndarray:
+        return self.axes * theta if self.diagonal else theta.reshape(self.axes.shape)
+
+    def parameters(self, matrix: np.ndarray) -> np.ndarray:
+        """Coordinates of a matrix of the size of a factor: of a derivative by the factor, or where it is a factor."""
+        return (self.axes * matrix).sum(axis=0) if self.diagonal else matrix.ravel()
+
+    def slack(self, factor: np.ndarray, profile: _Profile) -> float:
+        """Measure how far a point is from the optimality (KKT) conditions of a minimum over covariance matrices.
+
+        They are: the slope vanishes on the range of the matrix, and is nowhere negative off it. In units of deviance,
+        since the relative covariance of whitened columns is of the order of one.
+        """
+        inside = np.abs(self.parameters(2 * profile.slope @ factor)).max()
+        along = self.parameters(profile.slope @ self.axes) if self.diagonal else np.linalg.eigvalsh(profile.slope)
+        return float(max(inside, -along.min()))
+
+    def beside(self, factor: np.ndarray, profile: _Profile, step: float) -> np.ndarray:
+        """Factor of full rank, a little along the direction in which the deviance falls most."""
+        if self.diagonal:
+            lowest = self.parameters(profile.slope @ self.axes).argmin()
+            variances = self.parameters(factor) ** 2 + 1e-3 * step + step * (np.arange(len(factor)) == lowest)
+            return self.factor(np.sqrt(variances))
+        direction = np.linalg.eigh(profile.slope)[1][:, 0]
+        moved = factor @ factor.T + step * np.outer(direction, direction) + 1e-3 * step * np.eye(len(factor))
+        return np.linalg.cholesky(moved)
+
+    def singular(self, factor: np.ndarray) -> bool:
+        lengths = np.linalg.norm(factor, axis=0) if self.diagonal else np.linalg.svd(factor, compute_uv=False)
+        return bool(lengths.min() < SINGULAR)
+
+    def free(self) -> np.ndarray:
+        """Places in the lower triangle, in these axes, that are not zero by definition."""
+        return np.flatnonzero(pack(np.eye(len(self.axes)) if self.diagonal else np.ones(self.axes.shape)))
+
+
+def fit_mixed(
+    y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray, reml: bool = True, uncorrelated: bool = False
+) -> MixedFit:
     """Fit ``y = X b + Z_j u_j + e``, ``u_j ~ N(0, random)``, ``e ~ N(0, residual)``.
 
     Parameters
@@ -95,6 +143,8 @@ def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray,
         Cluster of each row, coded 0 to n_clusters - 1. The order of rows does not matter.
     reml : bool, optional
         Restricted (default) or ordinary maximum likelihood.
+    uncorrelated : bool, optional
+        Whether `random` is diagonal, as in lme4's ``(1 + x || g)``.
 
     Returns
     -------
@@ -118,10 +168,12 @@ def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray,
     Z_white, Z_factor = whiten(Z)
     start, residuals, scale = _least_squares(y, X_white)
     sums = _sum_by_cluster(Z_white, np.column_stack([X_white, residuals / scale]), clusters)
-    factor, best = _search(sums, reml)
-    singular = bool(np.linalg.svd(factor, compute_uv=False).min() < SINGULAR)
+    axes = Z_factor / np.linalg.norm(Z_factor, axis=0) if uncorrelated else np.eye(Z.shape[1])
+    shape = _Shape(axes, uncorrelated)
+    factor, best = _search(sums, reml, shape)
     X_back, Z_back = np.linalg.inv(X_factor), np.linalg.inv(Z_factor)
     residual = scale**2 * best.residual
+    random = residual * Z_back @ factor @ factor.T @ Z_back.T
     df = n - k if reml else n
 
     def log_likelihood_at(values: np.ndarray, random: np.ndarray, residual: float) -> float:
@@ -132,12 +184,12 @@ def fit_mixed(y: np.ndarray, X: np.ndarray, Z: np.ndarray, clusters: np.ndarray,
     return MixedFit(
         values=X_back @ (start + scale * best.values),
         covariance=residual * X_back @ best.inverse @ X_back.T,
-        random=residual * Z_back @ factor @ factor.T @ Z_back.T,
+        random=np.diag(np.diag(random)) if uncorrelated else random,
         residual=float(residual),
         log_likelihood=float(-(best.deviance + constant) / 2),
-        converged=bool(_slack(factor, best) < SLACK),
-        singular=singular,
-        components_covariance=_components_covariance(factor @ factor.T, sums, reml, singular, scale, Z_back),
+        converged=shape.slack(factor, best) < SLACK,
+        singular=shape.singular(factor),
+        components_covariance=_components_covariance(factor, sums, reml, shape, scale, Z_back),
         log_likelihood_at=log_likelihood_at,
     )
 
@@ -207,11 +259,11 @@ def _profile(relative: np.ndarray, sums: _Sums, reml: bool) -> _Profile:
     return _Profile(float(deviance), (slope + slope.T) / 2, values, inverse, float(residual))
 
 
-def _search(sums: _Sums, reml: bool) -> tuple[np.ndarray, _Profile]:
+def _search(sums: _Sums, reml: bool, shape: _Shape) -> tuple[np.ndarray, _Profile]:
     """Optimise, and refuse a search that ran off to a residual variance of zero."""
     try:
         with np.errstate(all="ignore"):
-            factor = _optimise(sums, reml)
+            factor = _optimise(sums, reml, shape)
             best = _profile(factor @ factor.T, sums, reml)
     except np.linalg.LinAlgError:
         best = None
@@ -223,7 +275,7 @@ def _search(sums: _Sums, reml: bool) -> tuple[np.ndarray, _Profile]:
     return factor, best
 
 
-def _optimise(sums: _Sums, reml: bool) -> np.ndarray:
+def _optimise(sums: _Sums, reml: bool, shape: _Shape) -> np.ndarray:
     """Find a factor of the best relative covariance matrix.
 
     The factor is any square matrix: one bounded or triangular has points of lost rank from which not every direction
@@ -233,33 +285,20 @@ def _optimise(sums: _Sums, reml: bool) -> np.ndarray:
     """
     from scipy.optimize import minimize
 
-    r = sums.zz.shape[1]
-
     def deviance(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        factor = theta.reshape(r, r)
+        factor = shape.factor(theta)
         profile = _profile(factor @ factor.T, sums, reml)
-        return profile.deviance, 2 * (profile.slope @ factor).ravel()
+        return profile.deviance, shape.parameters(2 * (profile.slope @ factor))
 
-    start = np.eye(r)
+    start = shape.axes
     for step in (1e-2, 1e-4, 1e-6, 1e-8):
-        factor = minimize(deviance, start.ravel(), jac=True, method="L-BFGS-B", options=_OPTIONS).x.reshape(r, r)
-        relative = factor @ factor.T
-        profile = _profile(relative, sums, reml)
-        if _slack(factor, profile) < SLACK:
+        found = minimize(deviance, shape.parameters(start), jac=True, method="L-BFGS-B", options=_OPTIONS).x
+        factor = shape.factor(found)
+        profile = _profile(factor @ factor.T, sums, reml)
+        if shape.slack(factor, profile) < SLACK:
             break
-        direction = np.linalg.eigh(profile.slope)[1][:, 0]
-        start = np.linalg.cholesky(relative + step * np.outer(direction, direction) + 1e-3 * step * np.eye(r))
+        start = shape.beside(factor, profile, step)
     return factor
-
-
-def _slack(factor: np.ndarray, profile: _Profile) -> float:
-    """Measure how far a point is from the optimality (KKT) conditions of a minimum over covariance matrices.
-
-    They are: the slope vanishes on the range of the matrix, and is nowhere negative off it. In units of deviance,
-    since the relative covariance of whitened columns is of the order of one.
-    """
-    inside = np.abs(2 * profile.slope @ factor).max()
-    return float(max(inside, -np.linalg.eigvalsh(profile.slope).min()))
 
 
 def _log_likelihood(values: np.ndarray, random: np.ndarray, residual: float, sums: _Sums) -> float:
@@ -274,19 +313,27 @@ def _log_likelihood(values: np.ndarray, random: np.ndarray, residual: float, sum
 
 
 def _components_covariance(
-    relative: np.ndarray, sums: _Sums, reml: bool, singular: bool, scale: float, Z_back: np.ndarray
+    factor: np.ndarray, sums: _Sums, reml: bool, shape: _Shape, scale: float, Z_back: np.ndarray
 ) -> np.ndarray:
     """Covariance matrix of the variance components on the scale of the data, shape (c, c)."""
-    information = _information(relative, sums, reml)
+    kept = np.append(shape.free(), -1)
+    along = _with_residual(congruence(shape.axes))[:, kept]
+    information = along.T @ _information(factor @ factor.T, sums, reml) @ along
     covariance = np.full_like(information, np.nan)
     covariance[-1, -1] = 1 / information[-1, -1]
-    if not singular and np.linalg.eigvalsh(information)[0] > 0:
+    if not shape.singular(factor) and np.linalg.eigvalsh(information)[0] > 0:
         covariance = np.linalg.inv(information)
-    back = np.eye(len(covariance))
-    back[:-1, :-1] = congruence(Z_back)
+    back = (_with_residual(congruence(Z_back)) @ along)[kept]
     edge = np.isnan(covariance)
-    result = scale**4 * back @ np.where(edge, 0.0, covariance) @ back.T
-    return np.where(edge, np.nan, result)
+    result = np.zeros((len(along), len(along)))
+    result[np.ix_(kept, kept)] = np.where(edge, np.nan, scale**4 * back @ np.where(edge, 0.0, covariance) @ back.T)
+    return result
+
+
+def _with_residual(linear: np.ndarray) -> np.ndarray:
+    """Add the residual variance, which stays as it is, to a linear map of the other components."""
+    size = len(linear)
+    return np.block([[linear, np.zeros((size, 1))], [np.zeros((1, size)), np.ones((1, 1))]])
 
 
 def _information(relative: np.ndarray, sums: _Sums, reml: bool) -> np.ndarray:

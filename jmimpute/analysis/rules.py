@@ -83,9 +83,26 @@ def rubin(estimates: np.ndarray, variances: np.ndarray, df_complete: float = np.
       (Barnard and Rubin 1999, equation 3)
     * fmi = (riv + 2 / (df + 3)) / (riv + 1), with whichever df was used (Rubin 1987, equation 3.1.10)
     """
-    m = len(estimates)
-    within = variances.mean(axis=0)
-    extra = (1 + 1 / m) * estimates.var(axis=0, ddof=1)
+    return combined(estimates.mean(axis=0), variances.mean(axis=0), estimates.var(axis=0, ddof=1), len(estimates), df_complete)
+
+
+def combined(estimate: np.ndarray, within: np.ndarray, between: np.ndarray, m: float, df_complete: float = np.inf) -> Rubin:
+    """Combine what `rubin` takes means and variances of.
+
+    Parameters
+    ----------
+    estimate, within, between : ndarray, shape (k,)
+        Mean of the estimates, mean of their variances, and variance of the estimates between imputations.
+    m : float
+        Imputations; with weights, as many as would do as well without.
+    df_complete : float, optional
+        Complete-data degrees of freedom.
+
+    Returns
+    -------
+    Rubin
+    """
+    extra = (1 + 1 / m) * between
     total = within + extra
     # 0/0 is a quantity that is known exactly: no variance, none of it from missing values.
     share = np.divide(extra, total, out=np.zeros_like(total), where=total > 0)
@@ -93,10 +110,10 @@ def rubin(estimates: np.ndarray, variances: np.ndarray, df_complete: float = np.
     df = _degrees_of_freedom(share, m, df_complete)
     # (riv + a) / (riv + 1), written with the share so that an infinite riv gives 1.
     fmi = share + 2 / (df + 3) * (1 - share)
-    return Rubin(estimates.mean(axis=0), np.sqrt(total), df, riv, share, fmi)
+    return Rubin(estimate, np.sqrt(total), df, riv, share, fmi)
 
 
-def _degrees_of_freedom(share: np.ndarray, m: int, df_complete: float) -> np.ndarray:
+def _degrees_of_freedom(share: np.ndarray, m: float, df_complete: float) -> np.ndarray:
     df = np.divide(m - 1, share**2, out=np.full_like(share, np.inf), where=share > 0)
     if np.isinf(df_complete):
         return df

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from jmimpute.analysis.components import pack
-from jmimpute.analysis.estimates import Estimates
+from jmimpute.analysis.estimates import Estimates, RandomEffects
 from jmimpute.analysis.rules import rubin
 from jmimpute.errors import some
 from jmimpute.names import INTERCEPT
@@ -92,7 +92,7 @@ def pool_components(fits: Sequence[Estimates], df_complete: float, level: float)
     covariances, unknown = _covariances(fits, thetas.shape[1])
     effects = fits[0].random
     names = () if effects is None else effects.names
-    quantities = _quantities(names, "" if effects is None else effects.cluster, thetas.shape[1])
+    quantities = _quantities(effects, thetas.shape[1])
     mean = thetas.mean(axis=0)
     rows = [
         [each.name, float(each.value(mean)), *_pooled(each, thetas, covariances, df_complete, level)] for each in quantities
@@ -125,15 +125,16 @@ def _covariances(fits: Sequence[Estimates], c: int) -> tuple[np.ndarray, bool]:
     return np.array(matrices, dtype=float), unknown
 
 
-def _quantities(names: Sequence[str], cluster: str, c: int) -> list[_Quantity]:
-    """List variances and covariances, then standard deviations and correlations."""
+def _quantities(effects: RandomEffects | None, c: int) -> list[_Quantity]:
+    """List variances and covariances, then standard deviations and correlations; no covariances that are zero by definition."""
+    names, cluster = ((), "") if effects is None else (effects.names, effects.cluster)
     r = len(names)
     place = {(i, j): i * (i + 1) // 2 + j for i in range(r) for j in range(i + 1)}
     moments, deviations, correlations = [], [], []
     for i, row in enumerate(names):
         moments.append(_element(f"var({row}|{cluster})", place[i, i], _LOG))
         deviations.append(_deviation(f"sd({row}|{cluster})", place[i, i]))
-        for j, column in enumerate(names[:i]):
+        for j, column in enumerate(() if effects is None or effects.uncorrelated else names[:i]):
             moments.append(_element(f"cov({column},{row}|{cluster})", place[i, j], _PLAIN))
             correlations.append(_correlation(f"cor({column},{row}|{cluster})", place[i, j], place[i, i], place[j, j]))
     if c > len(place):

@@ -10,7 +10,7 @@ from pymc.distributions.transforms import CholeskyCovTransform
 from jmimpute import names
 from jmimpute.graph.constrained import Rows, can_draw, constrained_covariance, is_proper, rows_of, rows_of_u
 from jmimpute.graph.random_covariances import STANDARDISED, add_hierarchy, add_log_sds
-from jmimpute.graph.selection import add_rhos, outcomes, with_indicators
+from jmimpute.graph.selection import add_rhos, with_indicators
 from jmimpute.graph.wishart import draw_inverse_wishart, inverse_wishart_logp
 from jmimpute.specification.covariances import CLUSTER_SPECIFIC
 from jmimpute.specification.layout import Layout
@@ -30,7 +30,7 @@ def add_chol_e(specification: Specification) -> Any:
     tensor, shape (p, p) or (J, p, p)
         Lower Cholesky factor, of each cluster unless the covariance is common.
     """
-    layout, prior = outcomes(specification), specification.priors.Omega_e
+    layout, prior = specification.layout_of_outcomes, specification.priors.Omega_e
     if isinstance(prior, HierarchicalInverseWishart):
         return add_hierarchy(specification, prior)
     if isinstance(prior, LogSd):

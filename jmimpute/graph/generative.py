@@ -14,8 +14,7 @@ from jmimpute.errors import PriorError
 from jmimpute.graph.covariances import improper, without_draws
 from jmimpute.graph.parameters import STANDARDISED, add_beta_level2, add_cutpoints, add_parameters, coords
 from jmimpute.graph.region import Responses, W, Y, add_region, inside, of_clusters, of_rows
-from jmimpute.graph.selection import add_crossed
-from jmimpute.specification.covariances import COMMON
+from jmimpute.graph.selection import add_crossed, factors_of_clusters, has_rho_by_cluster, rho_of_rows
 from jmimpute.specification.families import Variable
 from jmimpute.specification.priors import Flat
 from jmimpute.specification.specify import Specification
@@ -49,7 +48,10 @@ def generative(specification: Specification, observe: bool = True) -> pm.Model:
             mean_w, chol_w = _given_effects(effects, chol_u, specification)
             _add_responses(mean_w, chol_w, cutpoints, clusters, observe)
         # A row has the factor of its cluster.
-        chol = chol_e if specification.covariance == COMMON else chol_e[specification.clusters.codes]
+        if has_rho_by_cluster(specification):
+            rhos = [model[names.rho_label(selected.variable.name)] for selected in specification.selections]
+            chol_e = factors_of_clusters(chol_e, rho_of_rows(rhos, specification), specification)
+        chol = chol_e if chol_e.ndim == 2 else chol_e[specification.clusters.codes]
         _add_responses(mean, chol, cutpoints, rows, observe)
     return model
 

@@ -14,7 +14,7 @@ from jmimpute import names
 from jmimpute.graph.parameters import add_covariances, add_cutpoints, coefficients, coords, report_coefficients
 from jmimpute.graph.selected import group_rows, log_likelihood
 from jmimpute.graph.selected_rows import Known
-from jmimpute.graph.selection import add_crossed
+from jmimpute.graph.selection import add_crossed, has_rho_by_cluster, rho_of_rows
 from jmimpute.specification.families import ORDINAL, Variable
 from jmimpute.specification.specify import Specification
 
@@ -41,7 +41,8 @@ def marginal(specification: Specification) -> pm.Model:
         mean = add_crossed(mean, specification)
         p = len(specification.outcomes)
         sigma = chol[:p, :p] @ chol[:p, :p].T
-        rho = pt.stack([model[names.rho_label(selected.variable.name)] for selected in specification.selections])
+        rhos = [model[names.rho_label(selected.variable.name)] for selected in specification.selections]
+        rho = rho_of_rows(rhos, specification)
         of_responses = [cutpoints.get(variable.name) for variable in specification.outcomes]
         pm.Potential("rows", log_likelihood(mean, sigma, rho, known_of(specification), of_responses)[0])
     return model
@@ -59,7 +60,8 @@ def known_of(specification: Specification) -> Known:
     values = np.where(specification.layout.latent, np.nan, specification.y)[:, : len(specification.outcomes)]
     ranks = np.column_stack([_ranks(specification.categories[:, k], variable) for k, variable in enumerate(variables)])
     counts = [len(variable.levels) if variable.is_latent else 1 for variable in variables]
-    return group_rows(values, ranks, counts, [selected.variable.first for selected in specification.selections])
+    groups = specification.clusters.codes if has_rho_by_cluster(specification) else None
+    return group_rows(values, ranks, counts, [selected.variable.first for selected in specification.selections], groups)
 
 
 def _ranks(categories: np.ndarray, variable: Variable) -> np.ndarray:

@@ -14,7 +14,7 @@ import pytensor.tensor as pt
 from jmimpute import names
 from jmimpute.graph.covariances import add_chol_e, add_chol_u
 from jmimpute.graph.random_covariances import STANDARDISED
-from jmimpute.graph.selection import crossed_coords
+from jmimpute.graph.selection import crossed_coords, has_rho_by_cluster
 from jmimpute.specification.covariances import COMMON
 from jmimpute.specification.families import Variable
 from jmimpute.specification.priors import CoefficientPrior, LogSd, Normal
@@ -46,7 +46,7 @@ def coords(specification: Specification) -> dict[str, list]:
     layout, level2 = specification.layout, specification.layout.level2
     responses, effects = list(layout.responses), list(layout.labels_u)
     found: dict[str, list] = {names.RESPONSE: responses, names.RESPONSE_: responses, names.COVARIATE: list(layout.covariates)}
-    if effects or specification.covariance != COMMON:
+    if effects or specification.covariance != COMMON or has_rho_by_cluster(specification):
         found[names.CLUSTER] = specification.clusters.labels
     if effects:
         found |= {names.EFFECT: effects, names.EFFECT_: effects}

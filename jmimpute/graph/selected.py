@@ -35,7 +35,13 @@ MOST_JOINED = 2
 KERNEL_VERSION = int(selected_kernel.log_likelihood.stamp[:12], 16)
 
 
-def group_rows(values: np.ndarray, categories: np.ndarray, n_categories: Sequence[int], own: Sequence[int]) -> Known:
+def group_rows(
+    values: np.ndarray,
+    categories: np.ndarray,
+    n_categories: Sequence[int],
+    own: Sequence[int],
+    rho_group: np.ndarray | None = None,
+) -> Known:
     """Group rows by what is known of them.
 
     Parameters
@@ -49,6 +55,8 @@ def group_rows(values: np.ndarray, categories: np.ndarray, n_categories: Sequenc
         1 for continuous responses, 2 for binary ones and for the selection latents.
     own : sequence of int, length L
         Response of each selection latent.
+    rho_group : ndarray of int, shape (n,), optional
+        Which rho each row has, if not all have the same.
 
     Returns
     -------
@@ -71,10 +79,12 @@ def group_rows(values: np.ndarray, categories: np.ndarray, n_categories: Sequenc
             "selections that depend on one another given the continuous values of the row; the likelihood integrates at most "
             f"{MOST_JOINED}. Use fewer selection models, or fewer discrete responses beside them."
         )
-    patterns, pattern, sizes = np.unique(exact, axis=0, return_inverse=True, return_counts=True)
+    keys = np.column_stack([exact, np.zeros(len(exact), dtype=np.int64) if rho_group is None else rho_group])
+    keys, pattern, sizes = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    patterns, groups = keys[:, :-1].astype(bool), keys[:, -1].astype(np.int64)
     order, starts = np.argsort(pattern.ravel(), kind="stable"), np.concatenate([[0], np.cumsum(sizes)])
     first_cut = np.cumsum(counts - 1) - (counts - 1)
-    return Known(np.where(exact, values, 0.0), categories, counts, first_cut, owners, patterns, order, starts)
+    return Known(np.where(exact, values, 0.0), categories, counts, first_cut, owners, patterns, groups, order, starts)
 
 
 def joined_intervals(values: np.ndarray, categories: np.ndarray, own: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -149,7 +159,7 @@ class SelectedLikelihood(Op):
     def make_node(self, *inputs: Any) -> Apply:
         """Type the outputs: sum, values of rows, and derivatives with respect to mean, Sigma, rho and cut points."""
         inputs = tuple(pt.as_tensor_variable(value) for value in inputs)
-        kinds = (pt.dscalar, pt.dvector, pt.dmatrix, pt.dmatrix, pt.dvector, pt.dvector)
+        kinds = (pt.dscalar, pt.dvector, pt.dmatrix, pt.dmatrix, pt.dmatrix, pt.dvector)
         return Apply(self, list(inputs), [kind() for kind in kinds])
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
@@ -176,8 +186,9 @@ def log_likelihood(mean: Any, sigma: Any, rho: Any, known: Known, cutpoints: Seq
         Fixed and random parts of the responses, then of the selection latents.
     sigma : tensor, shape (p, p)
         Sigma, that is Omega_e; the variances of discrete responses are what the caller has fixed them to.
-    rho : tensor, shape (L,)
-        Correlation of each selection latent with the residual of its own response, between -1 and 1.
+    rho : tensor, shape (L,) or (R, L)
+        Correlation of each selection latent with the residual of its own response, between -1 and 1; of each group of rows if
+        it differs between them.
     known : Known
         What `group_rows` makes; its arrays may be replaced by symbolic ones.
     cutpoints : sequence of length p of tensors or None, or None
@@ -196,7 +207,7 @@ def log_likelihood(mean: Any, sigma: Any, rho: Any, known: Known, cutpoints: Seq
     Inside a PyMC model: ``pm.Potential("y", log_likelihood(mean, sigma, rho, known)[0])``.
     """
     cuts = all_cuts(known.n_categories, cutpoints, pt.concatenate)
-    outputs: Any = SelectedLikelihood()(mean, sigma, rho, cuts, *known)
+    outputs: Any = SelectedLikelihood()(mean, sigma, pt.atleast_2d(rho), cuts, *known)
     return outputs[0], outputs[1]
 
 
@@ -206,8 +217,10 @@ def _funcify(op: SelectedLikelihood, node: Any = None, **kwargs: Any) -> tuple[A
     kernel = selected_kernel.log_likelihood
 
     @numba_njit
-    def selected_likelihood(mean, sigma, rho, cuts, values, categories, n_categories, first_cut, own, patterns, order, starts):
-        known = Known(values, categories, n_categories, first_cut, own, patterns, order, starts)
+    def selected_likelihood(
+        mean, sigma, rho, cuts, values, categories, n_categories, first_cut, own, patterns, rho_group, order, starts
+    ):
+        known = Known(values, categories, n_categories, first_cut, own, patterns, rho_group, order, starts)
         value, rows, d_mean, d_sigma, d_rho, d_cuts = kernel(mean, sigma, rho, cuts, known)
         return np.asarray(value), rows, d_mean, d_sigma, d_rho, d_cuts
 

@@ -51,7 +51,8 @@ def log_likelihood(mean, sigma, rho, cuts, known):
     ----------
     mean : ndarray, shape (n, p + L)
     sigma : ndarray, shape (p, p)
-    rho : ndarray, shape (L,)
+    rho : ndarray, shape (R, L)
+        Of each group of rows.
     cuts : ndarray
         All cut points, one coordinate after the other.
     known : Known
@@ -64,14 +65,13 @@ def log_likelihood(mean, sigma, rho, cuts, known):
     d_mean : ndarray, shape (n, p + L)
     d_sigma : ndarray, shape (p, p)
         Symmetric: derivative with respect to the full matrix.
-    d_rho : ndarray, shape (L,)
+    d_rho : ndarray, shape (R, L)
     d_cuts : ndarray
         As long as `cuts`.
     """
     n, p = known.values.shape
     n_coordinates = mean.shape[1]
-    values, d_sigma, d_rho = np.zeros(n), np.zeros((p, p)), np.zeros(rho.shape[0])
-    coordinates = coordinates_of(sigma, rho, known.own)
+    values, d_sigma, d_rho = np.zeros(n), np.zeros((p, p)), np.zeros(rho.shape)
     expected = Expected(np.zeros((n, p)), np.zeros((n, p)), np.zeros((n, p)))
     d = Gradients(
         np.zeros((n, n_coordinates)), np.zeros((n, p)), np.zeros(n_coordinates), np.zeros(n_coordinates),
@@ -84,8 +84,12 @@ def log_likelihood(mean, sigma, rho, cuts, known):
         log_det = given_exact(sigma, exact, precision, onto, left)
         if not math.isfinite(log_det):
             return -np.inf, values, d.mean, d_sigma, d_rho, d.cuts
+        own_rho = rho[known.rho_group[g]]
+        coordinates = coordinates_of(sigma, own_rho, known.own)
         d.covariance[:] = 0.0
         d.precision[:] = 0.0
+        d.loading[:] = 0.0
+        d.noise[:] = 0.0
         expect(rows, mean, sigma, known.values, exact, precision, expected)
         values[rows] = -0.5 * (log_det + exact.sum() * LOG_2PI)
         for c in range(p, n_coordinates):
@@ -97,7 +101,7 @@ def log_likelihood(mean, sigma, rho, cuts, known):
         _add_rectangles(rows, first, second, mean, cuts, known, coordinates, expected.error, left, values, d)
         _pass_from_errors(rows, sigma, exact, precision, expected, values, d_sigma, d)
         _pass_to_sigma(len(rows), precision, onto, d, scratch, d_sigma)
-    _pass_from_loadings(sigma, rho, known.own, coordinates, d, d_sigma, d_rho)
+        _pass_from_loadings(sigma, own_rho, known.own, coordinates, d, d_sigma, d_rho[known.rho_group[g]])
     value = values.sum()
     return value if math.isfinite(value) else -np.inf, values, d.mean, 0.5 * (d_sigma + d_sigma.T), d_rho, d.cuts
 
@@ -211,5 +215,5 @@ def _pass_from_loadings(sigma, rho, own, coordinates, d, d_sigma, d_rho):
     p = sigma.shape[0]
     for k in range(len(rho)):
         variance = sigma[own[k], own[k]]
-        d_rho[k] = d.loading[p + k] / math.sqrt(variance) - 2.0 * rho[k] * d.noise[p + k]
+        d_rho[k] += d.loading[p + k] / math.sqrt(variance) - 2.0 * rho[k] * d.noise[p + k]
         d_sigma[own[k], own[k]] -= 0.5 * d.loading[p + k] * coordinates.loading[p + k] / variance

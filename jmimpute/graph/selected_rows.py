@@ -34,6 +34,8 @@ class Known(NamedTuple):
         Response of each selection latent.
     patterns : ndarray of bool, shape (G, p)
         Sets of exact responses.
+    rho_group : ndarray of int, shape (G,)
+        Which rho the rows of a pattern have, where it differs between groups of rows.
     order : ndarray of int, shape (n,)
         Rows, one pattern after the other.
     starts : ndarray of int, shape (G + 1,)
@@ -46,6 +48,7 @@ class Known(NamedTuple):
     first_cut: np.ndarray
     own: np.ndarray
     patterns: np.ndarray
+    rho_group: np.ndarray
     order: np.ndarray
     starts: np.ndarray
 

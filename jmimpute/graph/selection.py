@@ -1,6 +1,5 @@
 """Selection submodels in a PyMC model: rho, the covariance that it gives indicators, and crossed random intercepts."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,25 +8,12 @@ import pytensor.tensor as pt
 
 from jmimpute import names
 from jmimpute.graph.random_covariances import STANDARDISED
-from jmimpute.specification.layout import Layout
-from jmimpute.specification.rho_priors import FisherZ, RhoPrior, TruncatedNormal, Uniform
+from jmimpute.specification.rho_priors import ByCluster, FisherZ, RhoPrior, TruncatedNormal, Uniform
 from jmimpute.specification.selected import Selected
 from jmimpute.specification.specify import Specification
 
 #: Ending of what multiplies the intercepts of crossed factors; their sd has a half-normal prior with this scale (probit units).
 RAW, CROSSED_SD = "_raw", 0.5
-
-
-def outcomes(specification: Specification) -> Layout:
-    """The layout of the responses that are columns of the table, without indicators.
-
-    Parameters
-    ----------
-    specification : Specification
-    """
-    layout = specification.layout
-    p = len(layout.responses) - len(specification.selections)
-    return replace(layout, variables=specification.outcomes, responses=layout.responses[:p], beta_mask=layout.beta_mask[:, :p])
 
 
 def add_rhos(specification: Specification) -> list[Any]:
@@ -60,9 +46,63 @@ def add_rho(name: str, prior: RhoPrior) -> Any:
         return pm.Uniform(name, prior.lower, prior.upper)
     if isinstance(prior, TruncatedNormal):
         return pm.TruncatedNormal(name, prior.mean, prior.sd, lower=prior.lower, upper=prior.upper)
-    if isinstance(prior, FisherZ):
+    if isinstance(prior, FisherZ):  # of the typical cluster, where clusters have their own
         return pm.Deterministic(name, pt.tanh(pm.Normal(f"{name}{STANDARDISED}", 0.0, prior.sd)))
     raise TypeError(f"{prior!r} is not a prior of rho")
+
+
+def rho_of_rows(rhos: list[Any], specification: Specification) -> Any:
+    """Add what is special of clusters to the PyMC model of the current context.
+
+    Parameters
+    ----------
+    rhos : list of tensor
+        One a selection submodel.
+    specification : Specification
+
+    Returns
+    -------
+    tensor, shape (L,) or (J, L)
+        Of each cluster, if one of them differs between clusters.
+    """
+    columns = list(rhos)
+    for k, selected in enumerate(specification.selections):
+        if isinstance(selected.clause.rho, ByCluster):
+            columns[k] = _add_rho_by_cluster(selected.variable.name, selected.clause.rho, columns[k])
+    if not has_rho_by_cluster(specification):
+        return pt.stack(columns)
+    return pt.stack([pt.broadcast_to(column, (specification.n_clusters,)) for column in columns], axis=1)
+
+
+def has_rho_by_cluster(specification: Specification) -> bool:
+    """Whether a correlation differs between clusters.
+
+    Parameters
+    ----------
+    specification : Specification
+    """
+    return any(isinstance(selected.clause.rho, ByCluster) for selected in specification.selections)
+
+
+def _add_rho_by_cluster(name: str, prior: ByCluster, typical: Any) -> Any:
+    label = names.rho_clusters_label(name)
+    spread = pm.HalfNormal(names.rho_spread_label(name), prior.spread)
+    own = pt.arctanh(typical) + spread * pm.Normal(label + RAW, 0.0, 1.0, dims=names.CLUSTER)
+    return pm.Deterministic(label, pt.tanh(own), dims=names.CLUSTER)
+
+
+def factors_of_clusters(chol: Any, rho: Any, specification: Specification) -> Any:
+    """Cholesky factors of the level-1 covariance of each cluster, shape (J, p + L, p + L), from that with other rhos.
+
+    Parameters
+    ----------
+    chol : tensor, shape (p + L, p + L)
+    rho : tensor, shape (J, L)
+    specification : Specification
+    """
+    p, n_clusters = len(specification.layout_of_outcomes.responses), specification.n_clusters
+    responses, own = chol[:p, :p], [rho[:, k] for k in range(len(specification.selections))]
+    return pt.stack([with_indicators(responses, [column[j] for column in own], specification) for j in range(n_clusters)])
 
 
 def with_indicators(chol: Any, rhos: list[Any], specification: Specification) -> Any:

@@ -116,7 +116,7 @@ def check(
     responses = responses_of(specification)
     statistics = Statistics(specification, responses, cells == COMPLETED)
     record = _Record(statistics, responses, len(pairs), cells == COMPLETED)
-    completer, columns = completer_of(specification, stats), Columns(specification)
+    completer, columns = completer_of(specification, stats, latents), Columns(specification)
     for k, ((chain, draw), seed) in enumerate(zip(pairs, seeds, strict=True)):
         rng = np.random.default_rng(seed)
         cutpoints = {r.variable.name: cutpoints_of(posterior, r.variable, chain, draw) for r in responses}

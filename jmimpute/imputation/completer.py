@@ -44,7 +44,9 @@ class CommonCompleter:
         return draw_cells(self.beta, self.omega_e, self.effects, self.filled, rng), self.specification.w
 
 
-def completer_of(specification: Specification, stats: Statistics) -> "Completer | CommonCompleter | SelectedCompleter":
+def completer_of(
+    specification: Specification, stats: Statistics, latents: KeptLatents | None
+) -> "Completer | CommonCompleter | SelectedCompleter":
     """Choose the completer of a model.
 
     Parameters
@@ -52,8 +54,10 @@ def completer_of(specification: Specification, stats: Statistics) -> "Completer 
     specification : Specification
     stats : Statistics
         Of its arrays.
+    latents : KeptLatents, optional
+        Of the posterior; with those of indicators of selection submodels, the model is an ordinary Gaussian one.
     """
-    if specification.selections:
+    if specification.selections and latents is None:
         from jmimpute.imputation.selection import SelectedCompleter
 
         return SelectedCompleter(specification)

@@ -47,7 +47,7 @@ def random_effects(
     pairs = list(np.ndindex(shape)) if latents is None else latents.pairs
     layout = specification.layout
     drawn = np.empty((len(pairs), specification.n_clusters, layout.n_effects))
-    completer = completer_of(specification, stats)
+    completer = completer_of(specification, stats, latents)
     for k, (chain, draw) in enumerate(pairs):
         rng = np.random.default_rng(seed(k))
         effects = completer.draw_psi(posterior, chain, draw, latents, k, rng)[:, : layout.n_effects]

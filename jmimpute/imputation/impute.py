@@ -82,7 +82,7 @@ def imputed(
     ------
     dict of str to ndarray, shape (n_missing,)
     """
-    completer, columns = completer_of(specification, stats), Columns(specification)
+    completer, columns = completer_of(specification, stats, latents), Columns(specification)
     for k, ((chain, draw), seed) in enumerate(zip(pairs, seeds, strict=True)):
         rng = np.random.default_rng(seed)
         completer.draw_psi(posterior, chain, draw, latents, k, rng)

@@ -48,7 +48,8 @@ def draw_coordinates(
         Fixed and random parts of the responses, then of the selection latents.
     sigma : ndarray, shape (p, p)
         Omega_e.
-    rho : ndarray, shape (L,)
+    rho : ndarray, shape (L,) or (R, L)
+        Of each group of rows if it differs between them.
     known : Known
         What `jmimpute.graph.selected.group_rows` makes.
     cutpoints : sequence of length p of ndarray or None, or None
@@ -67,10 +68,10 @@ def draw_coordinates(
         probability.
     """
     cuts = all_cuts(known.n_categories, cutpoints, np.concatenate)
-    mean, sigma, rho = (np.ascontiguousarray(value, dtype=float) for value in (mean, sigma, rho))
+    mean, sigma, rho = (np.ascontiguousarray(value, dtype=float) for value in (mean, sigma, np.atleast_2d(rho)))
     out = np.full(mean.shape, np.nan)
     _draw_intervals(mean, sigma, rho, cuts, known, rng, out)
-    _draw_free(mean, extended_covariance(sigma, rho, known.own), known, rng, out)
+    _draw_free(mean, [extended_covariance(sigma, own, known.own) for own in rho], known, rng, out)
     wrong = ~np.isfinite(out).all(axis=1)
     if wrong.any():
         raise ImputationError(
@@ -101,13 +102,17 @@ def extended_covariance(sigma: np.ndarray, rho: np.ndarray, own: np.ndarray) -> 
     return onto @ sigma @ onto.T + np.diag(np.concatenate([np.zeros(len(sigma)), (1.0 - rho) * (1.0 + rho)]))
 
 
-def _draw_free(mean: np.ndarray, covariance: np.ndarray, known: Known, rng: np.random.Generator, out: np.ndarray) -> None:
+def _draw_free(
+    mean: np.ndarray, covariances: list[np.ndarray], known: Known, rng: np.random.Generator, out: np.ndarray
+) -> None:
     """Fill what is still missing from its normal distribution given the rest of the row, pattern by pattern."""
+    exact, group = _exact(known)
     given = known.categories >= 0
-    given[:, : known.values.shape[1]] |= _exact(known)
-    patterns, pattern = np.unique(given, axis=0, return_inverse=True)
+    given[:, : known.values.shape[1]] |= exact
+    patterns, pattern = np.unique(np.column_stack([given, group]), axis=0, return_inverse=True)
     noise = rng.standard_normal(out.shape)
-    for g, seen in enumerate(patterns):
+    for g, key in enumerate(patterns):
+        seen, covariance = key[:-1].astype(bool), covariances[key[-1]]
         if seen.all():
             continue
         rows = np.flatnonzero(pattern.ravel() == g)
@@ -122,18 +127,18 @@ def _draw_free(mean: np.ndarray, covariance: np.ndarray, known: Known, rng: np.r
         out[np.ix_(rows, ~seen)] = mean[np.ix_(rows, ~seen)] + draws
 
 
-def _exact(known: Known) -> np.ndarray:
-    """Which responses are exact, row by row."""
-    exact = np.empty(known.values.shape, dtype=bool)
-    exact[known.order] = np.repeat(known.patterns, np.diff(known.starts), axis=0)
-    return exact
+def _exact(known: Known) -> tuple[np.ndarray, np.ndarray]:
+    """Which responses are exact, row by row, and which rho a row has."""
+    exact, group = np.empty(known.values.shape, dtype=bool), np.empty(len(known.values), dtype=np.int64)
+    sizes = np.diff(known.starts)
+    exact[known.order], group[known.order] = np.repeat(known.patterns, sizes, axis=0), np.repeat(known.rho_group, sizes)
+    return exact, group
 
 
 @kernel
 def _draw_intervals(mean, sigma, rho, cuts, known, rng, out):
     """Copy exact responses, and draw interval-censored coordinates given them."""
     n, p = known.values.shape
-    coordinates = coordinates_of(sigma, rho, known.own)
     precision, onto, left = np.zeros((p, p)), np.zeros((p, p)), np.zeros((p, p))
     expected = Expected(np.zeros((n, p)), np.zeros((n, p)), np.zeros((n, p)))
     one, first, second = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
@@ -141,6 +146,7 @@ def _draw_intervals(mean, sigma, rho, cuts, known, rng, out):
         exact, rows = known.patterns[g], known.order[known.starts[g] : known.starts[g + 1]]
         if not math.isfinite(given_exact(sigma, exact, precision, onto, left)):
             continue
+        coordinates = coordinates_of(sigma, rho[known.rho_group[g]], known.own)
         expect(rows, mean, sigma, known.values, exact, precision, expected)
         find_joined(rows, known.categories, coordinates.response, exact, one, first, second)
         for i in rows:

@@ -35,9 +35,8 @@ class SelectedCompleter:
         specification, at = self.specification, {names.CHAIN: chain, names.DRAW: draw}
         beta, omega_e, _ = standard_parameters(posterior, specification, chain, draw)
         self.sigma = omega_e[: self.p, : self.p]
-        self.rho = np.array(
-            [float(posterior[names.rho_label(selected.variable.name)].isel(at)) for selected in specification.selections]
-        )
+        rhos = [_rho(posterior, selected.variable.name, at) for selected in specification.selections]
+        self.rho = np.column_stack(np.broadcast_arrays(*rhos))
         cutpoints = {v.name: cutpoints_of(posterior, v, chain, draw) for v in specification.outcomes}
         self.cutpoints = [cutpoints[v.name] if v.n_cutpoints else None for v in specification.outcomes]
         self.mean = specification.x @ beta
@@ -64,3 +63,9 @@ class SelectedCompleter:
             for crossed in selected.crossed:
                 name = names.crossed_label(selected.indicator.name, crossed.column)
                 self.mean[:, selected.indicator.first] += posterior[name].isel(at).to_numpy()[crossed.codes]
+
+
+def _rho(posterior: "xr.Dataset", name: str, at: dict[str, int]) -> np.ndarray:
+    """The correlation of a selection submodel, shape (1,), or of each cluster, shape (J,), if it differs between them."""
+    by_cluster = names.rho_clusters_label(name)
+    return np.atleast_1d(posterior[by_cluster if by_cluster in posterior else names.rho_label(name)].isel(at).to_numpy())

@@ -25,11 +25,14 @@ class Amounts:
         Position of the group of each cell among those of the adjustment; -1 for cells that are not adjusted.
     noise : ndarray, shape (m, n_missing)
         What is drawn, apart from the amounts; 0 for cells that are not adjusted.
+    of_groups : ndarray, shape (m, n_groups)
+        The part of it that is drawn by group.
     """
 
     adjustment: Adjustment
     group: np.ndarray
     noise: np.ndarray
+    of_groups: np.ndarray
 
     def at(self, values: Mapping[str, float]) -> np.ndarray:
         """Amounts, or logarithms of those that multiply, shape (m, n_missing); 0 stands for MAR.
@@ -107,14 +110,14 @@ def amounts_of(
     if not chosen.any():
         raise ImputationError(f"where={adjustment.where!r:.60} leaves no missing value of {variable!r} to adjust.")
     group = np.where(chosen, _groups(adjustment, frame, rows, chosen), -1)
-    noise = np.zeros((m, len(rows)))
+    noise, of_groups = np.zeros((m, len(rows))), np.zeros((m, len(adjustment.amounts)))
     codes = _codes(frame, cluster, "cluster_sd")[rows] if adjustment.cluster_sd else np.zeros(len(rows), dtype=int)
     for k in range(m):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(DELTA_STREAM, k)))
-        of_groups = adjustment.prior_sd * rng.standard_normal(len(adjustment.amounts))
+        of_groups[k] = adjustment.prior_sd * rng.standard_normal(len(adjustment.amounts))
         of_clusters = adjustment.cluster_sd * rng.standard_normal(int(codes.max(initial=0)) + 1)
-        noise[k] = np.where(chosen, of_groups[group] + of_clusters[codes], 0.0)
-    return Amounts(adjustment, group, noise)
+        noise[k] = np.where(chosen, of_groups[k, group] + of_clusters[codes], 0.0)
+    return Amounts(adjustment, group, noise, of_groups)
 
 
 def _chosen(adjustment: Adjustment, frame: pd.DataFrame, cluster: str | None, variable: str, rows: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The analysis at each point of a grid: exact and at once where it is linear, else completed table by completed table."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,7 +126,7 @@ class Evaluator:
             return
         from joblib import Parallel, delayed
 
-        tasks = (delayed(_analysed)(self.frame, self.displacement.at(values), self.m, self.options) for values in points)
+        tasks = (delayed(analysed)(self.frame, self.displacement.at(values), self.m, self.options) for values in points)
         yield from Parallel(n_jobs=self.cores, return_as="generator")(tasks)  # type: ignore[misc]
 
     def implied_mean(self, values: Mapping[str, float]) -> float:
@@ -142,11 +143,41 @@ class Evaluator:
         return float(scores(displacement.at(values).values[name], self.levels)[:, self.adjusted].mean())
 
 
-def _analysed(frame: pd.DataFrame, cells: Cells, m: int, options: Mapping[str, Any]) -> Fits:
-    """Analyse one set of imputations; runs in a process of its own."""
+def analysed(frame: pd.DataFrame, cells: Cells, m: int, options: Mapping[str, Any]) -> Fits:
+    """Analyse one set of imputations; may run in a process of its own.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The original table.
+    cells : Cells
+    m : int
+        Imputations.
+    options : mapping
+        Arguments of `jmimpute.analysis.analyze.analyze`.
+
+    Returns
+    -------
+    Fits
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AnalysisWarning)  # told once for all points
         fits = analyze((completed_frame(frame, cells, k) for k in range(m)), **options).fits
     problems = tuple(dict.fromkeys(problem for fit in fits for problem in fit.problems))
     estimates, variances = np.array([fit.values for fit in fits]), np.array([np.diag(fit.covariance) for fit in fits])
     return Fits(fits[0].names, estimates, variances, min(fit.df_complete for fit in fits), problems)
+
+
+def problems_of(fits: Sequence[Fits]) -> tuple[str, ...]:
+    """Say what should be looked at of the fits under several assumptions.
+
+    Parameters
+    ----------
+    fits : sequence of Fits
+
+    Returns
+    -------
+    tuple of str
+    """
+    counts = Counter(problem for one in fits for problem in one.problems)
+    return tuple(f"in {count} of {len(fits)} points some fits: {problem}" for problem, count in counts.items())

@@ -91,7 +91,7 @@ def replay(fit: Any, name: str, m: int) -> Drawn:
         Cells in the order of `Imputations.rows`.
     """
     specification, (pairs, seeds) = fit.model.specification, fit._plan(m)
-    completer, columns = completer_of(specification, fit.model.statistics), Columns(specification)
+    completer, columns = completer_of(specification, fit.model.statistics, fit._latents), Columns(specification)
     row = np.nonzero(np.isnan(specification.y))[0]
     variable = next(v for v in columns.level_1 if v.name == name)
     own = _Rows(specification, variable.first, row[columns.places[name][:, 0]])

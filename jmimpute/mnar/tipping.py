@@ -16,7 +16,7 @@ from jmimpute.progress import progress
 
 @dataclass(frozen=True, repr=False)
 class TippingPoint:
-    """Where a conclusion changes. Made by `jmimpute.tipping_point`.
+    """Where a conclusion changes. Made by `jmimpute.tipping_point`, and over rho by `Sensitivity.tipping_point`.
 
     Attributes
     ----------
@@ -39,7 +39,11 @@ class TippingPoint:
         ``implied_mean`` of the adjusted missing values, and ``holds``.
     level : float
         Of the confidence intervals.
-    adjustment : Adjustment
+    adjustment : Adjustment or None
+        None over rho.
+    mc_error : float or None
+        Over rho: Monte Carlo error of `value` due to the number of imputations, by the jackknife; None if the conclusion would
+        not change without one of them.
     """
 
     variable: str
@@ -54,7 +58,8 @@ class TippingPoint:
     limits: tuple[float, float]
     table: pd.DataFrame = field(repr=False)
     level: float
-    adjustment: Adjustment
+    adjustment: Adjustment | None = None
+    mc_error: float | None = None
 
     @property
     def found(self) -> bool:
@@ -68,16 +73,26 @@ class TippingPoint:
             ends = [self._result(row) for row in (self.table.iloc[0], self.table.iloc[-1])]
             return f"{under}. This does not change for {self.parameter} from {ends[0]} to {ends[1]}."
         means = self.table.set_index(self.parameter)[IMPLIED_MEAN]
-        group = "" if self.adjustment.by is None else f" with {self.adjustment.by} {self.parameter.split('[', 1)[1][:-1]}"
         others = [amount for amount in (self.below, self.above) if amount not in (None, self.value)]
         return (
-            f"{under}. This {'holds unless' if self.holds else 'changes if'} the missing values of {self.variable!r}{group} "
-            f"{in_words(self.adjustment, self.value)} ({self.parameter} {self.value:.4g}: their mean is then "
+            f"{under}. This {'holds unless' if self.holds else 'changes if'} {self._assumed(self.value)}: their mean is then "
             f"{means[self.value]:.4g}, not {means[self.neutral]:.4g})."
             + "".join(f" In the other direction it changes at {amount:.4g}." for amount in others)
         )
 
     __repr__ = __str__
+
+    def _assumed(self, value: float) -> str:
+        """What would have to be true of the missing values."""
+        if self.adjustment is None:
+            error = "" if self.mc_error is None else f", Monte Carlo error {self.mc_error:.2g}"
+            way = "more" if value > 0 else "less"
+            return f"rho of the missing values of {self.variable!r} is {value:.3g} or {way} (rho {value:.4g}{error}"
+        by = self.adjustment.by
+        group = "" if by is None else f" with {by} {self.parameter.split('[', 1)[1][:-1]}"
+        return (
+            f"the missing values of {self.variable!r}{group} {in_words(self.adjustment, value)} ({self.parameter} {value:.4g}"
+        )
 
     def _result(self, row: pd.Series) -> str:
         return f"{row[self.parameter]:.4g} (estimate {row['estimate']:.4g}, {row['conf_low']:.4g} to {row['conf_high']:.4g})"

@@ -109,15 +109,11 @@ class Curve:
 
     def _first(self, way: np.ndarray, precision: float) -> float | None:
         """The first change on the way from missing at random."""
-        from scipy.optimize import brentq
-
-        for near, far in pairwise(way.tolist()):
-            if (self.margin(near) > 0) != (self.margin(far) > 0):
-                # A margin of exactly 0 no longer holds.
-                root: Any = brentq(lambda place: self.margin(place) or -TINY, near, far, xtol=precision)
-                self.evaluate([root])
-                return self.amount(root)
-        return None
+        root = first_change(self.margin, way, precision)
+        if root is None:
+            return None
+        self.evaluate([root])
+        return self.amount(root)
 
     def nearest(self, below: float | None, above: float | None) -> float | None:
         """The one that is nearest to missing at random.
@@ -135,6 +131,32 @@ class Curve:
         table = pd.DataFrame([self.rows[place] for place in places]).reset_index(drop=True)
         table.insert(0, self.label, [self.amount(place) for place in places])
         return table.assign(holds=[self.margin(place) > 0 for place in places])
+
+
+def first_change(margin: Callable[[float], float], way: np.ndarray, precision: float) -> float | None:
+    """Find the first place on a way at which a conclusion changes.
+
+    Parameters
+    ----------
+    margin : callable
+        Of a place; positive while the conclusion holds.
+    way : ndarray
+        Places between which it may change.
+    precision : float
+
+    Returns
+    -------
+    float or None
+        None if it does not.
+    """
+    from scipy.optimize import brentq
+
+    for near, far in pairwise(way.tolist()):
+        if (margin(near) > 0) != (margin(far) > 0):
+            # A margin of exactly 0 no longer holds.
+            root: Any = brentq(lambda place: margin(place) or -TINY, near, far, xtol=precision)
+            return float(root)
+    return None
 
 
 def limits_of(

@@ -1,6 +1,6 @@
 """Estimates and intervals of several methods side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from jmimpute.errors import TableError, options
 from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, OBSERVED, dot_key, legend, new_figure, tidy
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS = ("term", "estimate", "conf_low", "conf_high")
@@ -39,23 +40,14 @@ def estimates(results: Mapping[str, Any], truth: Mapping[str, float] | pd.Series
     """
     table = estimates_table(results, truth)
     methods, terms = list(table["method"].cat.categories), list(table["term"].cat.categories)
-    columns = min(len(terms), PANELS_IN_A_ROW)
-    rows = -(-len(terms) // columns)
-    figure = new_figure(2.3 * columns + 0.08 * max(map(len, methods)) + 0.3, (0.24 * len(methods) + 0.7) * rows + 0.3)
-    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for axes, term in zip(panels, terms, strict=False):
+    figure, panels = method_panels(methods, terms)
+    for axes, term in zip(panels, terms, strict=True):
         own = table[table["term"] == term]
         places = own["method"].cat.codes
         axes.hlines(places, own["conf_low"], own["conf_high"], color=OBSERVED, linewidth=1.6)
         axes.scatter(own["estimate"], places, s=20, color=OBSERVED, zorder=3)
         for value in own["truth"].dropna().unique():
             axes.axvline(value, color=IMPUTED, linewidth=1, linestyle="--", zorder=0)
-        tidy(axes, term)
-        axes.tick_params(axis="y", length=0)
-    for axes in panels[len(terms) :]:
-        axes.remove()
-    panels[0].set_yticks(range(len(methods)), methods)
-    panels[0].set_ylim(len(methods) - 0.5, -0.5)
     if table["truth"].notna().any():
         from matplotlib.lines import Line2D
 
@@ -63,6 +55,32 @@ def estimates(results: Mapping[str, Any], truth: Mapping[str, float] | pd.Series
         legend(figure, keys, ["estimate and interval", "true value"])
     figure.supxlabel("estimate", fontsize=LABEL_SIZE + 1)
     return figure
+
+
+def method_panels(methods: Sequence[str], terms: Sequence[str]) -> "tuple[Figure, list[Axes]]":
+    """Make a panel a term, each with a line a method, from the top.
+
+    Parameters
+    ----------
+    methods, terms : sequence of str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    panels : list of matplotlib.axes.Axes
+    """
+    columns = min(len(terms), PANELS_IN_A_ROW)
+    rows = -(-len(terms) // columns)
+    figure = new_figure(2.3 * columns + 0.08 * max(map(len, methods)) + 0.3, (0.24 * len(methods) + 0.7) * rows + 0.3)
+    panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).ravel())
+    for axes, term in zip(panels, terms, strict=False):
+        tidy(axes, term)
+        axes.tick_params(axis="y", length=0)
+    for axes in panels[len(terms) :]:
+        axes.remove()
+    panels[0].set_yticks(range(len(methods)), methods)
+    panels[0].set_ylim(len(methods) - 0.5, -0.5)
+    return figure, panels[: len(terms)]
 
 
 def estimates_table(results: Mapping[str, Any], truth: Mapping[str, float] | pd.Series | None = None) -> pd.DataFrame:

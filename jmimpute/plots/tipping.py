@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FEW = 12
 COLUMNS = ["estimate", "conf_low", "conf_high", "implied_mean"]
 
 
@@ -23,7 +24,7 @@ def tipping(result: Any, term: str | None = None, plausible: tuple[float, float]
     Parameters
     ----------
     result : TippingPoint or Sensitivity
-        Of one parameter that varies.
+        Of one parameter that varies, such as a delta or rho.
     term : str, optional
         Of a Sensitivity with several terms.
     plausible : pair of float, optional
@@ -53,7 +54,8 @@ def tipping(result: Any, term: str | None = None, plausible: tuple[float, float]
     if table["conf_low"].min() < 0 < table["conf_high"].max():
         axes.axhline(0, color=RULE, linewidth=0.8, zorder=1)
     axes.fill_between(values, table["conf_low"], table["conf_high"], color=OBSERVED, alpha=0.2, linewidth=0)
-    axes.plot(values, table["estimate"], color=OBSERVED, linewidth=1.6)
+    # Where a grid has few points, it is seen what was analysed and what lies between.
+    axes.plot(values, table["estimate"], color=OBSERVED, linewidth=1.6, marker="o" if len(table) <= FEW else None, markersize=4)
     axes.axvline(neutral, color=TEXT, linewidth=1, linestyle="--")
     turns = [amount for amount in (getattr(result, "below", None), getattr(result, "above", None)) if amount is not None]
     for amount in turns:

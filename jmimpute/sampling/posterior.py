@@ -11,6 +11,7 @@ from jmimpute.compilation import kernel
 from jmimpute.sampling.target import Target, parameters
 from jmimpute.specification.families import Variable
 from jmimpute.specification.layout import Layout
+from jmimpute.specification.selected import Selected
 from jmimpute.specification.specify import Specification
 
 if TYPE_CHECKING:
@@ -37,13 +38,21 @@ def to_posterior(
     Returns
     -------
     xarray.Dataset
-        See `label`.
+        See `label`; with selection submodels `rho_NAME` too.
     """
     beta, omega_e, omega_u = _unpack_all(np.concatenate(draws), target)
     scaling = specification.scaling
     shape = (len(draws), len(draws[0]))
     arrays = (scaling.beta(beta), scaling.omega_e(omega_e), scaling.omega_u(omega_u))
-    return label(*(array.reshape(shape + array.shape[1:]) for array in arrays), specification.layout, cutpoints)
+    labelled = label(*(array.reshape(shape + array.shape[1:]) for array in arrays), specification.layout, cutpoints)
+    return labelled.assign({names.rho_label(s.variable.name): _rho_of(s, omega_e, shape) for s in specification.selections})
+
+
+def _rho_of(selected: Selected, omega_e: np.ndarray, shape: tuple[int, int]) -> tuple[tuple[str, str], np.ndarray]:
+    """The correlation of a selection submodel; where it is held, to the last bit."""
+    own, indicator, held = selected.variable.first, selected.indicator.first, selected.clause.rho
+    rho = omega_e[:, indicator, own] / np.sqrt(omega_e[:, own, own])
+    return (names.CHAIN, names.DRAW), np.full(shape, held) if isinstance(held, float) else rho.reshape(shape)
 
 
 def to_sample_stats(columns: dict[str, list[np.ndarray]]) -> "xr.Dataset":

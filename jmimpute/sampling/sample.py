@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jmimpute import names
-from jmimpute.errors import SamplingError, options
+from jmimpute.errors import SamplingError, options, some
 from jmimpute.sampling.threads import Settings, run_chains
+from jmimpute.specification.rho_priors import ByCluster
+from jmimpute.specification.selection_checks import what_cannot_be_integrated
 from jmimpute.specification.specify import Specification
 from jmimpute.table.statistics import Statistics
 
@@ -40,7 +42,7 @@ def choose(sampler: str, specification: Specification) -> str:
     if sampler not in SAMPLERS:
         raise SamplingError(f"There is no sampler {sampler!r}: choose {options(SAMPLERS)}.")
     if specification.selections:
-        return _for_selection(sampler)
+        return _for_selection(sampler, specification)
     has_latents, boxed = specification.layout.has_latents, specification.latent_bounds is not None
     if sampler == AUTO:
         return GIBBS if boxed else COMPILED
@@ -59,12 +61,29 @@ def choose(sampler: str, specification: Specification) -> str:
     return sampler
 
 
-def _for_selection(sampler: str) -> str:
-    if sampler not in (AUTO, NUTPIE):
+def _for_selection(sampler: str, specification: Specification) -> str:
+    """Settle which of two samplers runs.
+
+    The compiled one draws latent normals, which is fast but mixes badly where the variable itself is one of them, and knows no
+    crossed factors; nutpie integrates them, which it can in some models only.
+    """
+    crossed = [factor.column for selected in specification.selections for factor in selected.crossed]
+    differs = any(isinstance(selected.clause.rho, ByCluster) for selected in specification.selections)
+    if sampler == COMPILED and differs:
+        raise SamplingError("sampler='compiled' does not know correlations that differ between clusters. Use sampler='auto'.")
+    if sampler == COMPILED and crossed:
         raise SamplingError(
-            f"sampler={sampler!r} does not know selection models, which have sampler='nutpie'. Use sampler='auto'."
+            f"sampler='compiled' does not know crossed random intercepts, as those of {some(crossed)} are. Use sampler='auto'."
         )
-    return NUTPIE
+    if sampler not in (AUTO, COMPILED, NUTPIE):
+        raise SamplingError(f"sampler={sampler!r} does not know selection models. Use sampler='auto'.")
+    problem = what_cannot_be_integrated(specification)
+    if sampler == NUTPIE and problem:
+        raise SamplingError(f"sampler='nutpie' cannot sample this selection model: {problem} Or use sampler='compiled'.")
+    if sampler != AUTO:
+        return sampler
+    categorical = any(selected.variable.is_latent for selected in specification.selections)
+    return NUTPIE if crossed or differs or (categorical and not problem) else COMPILED
 
 
 def sample(
@@ -84,7 +103,7 @@ def sample(
         Of its arrays.
     settings : Settings
     sampler : {"compiled", "gibbs", "nutpie"}
-        The last for models with selection submodels.
+        The last only for models with selection submodels.
     seed : int
         Entropy.
     keep : sequence of (chain, draw)
@@ -95,7 +114,7 @@ def sample(
     dict of str to xarray.Dataset
         Groups `posterior` and `sample_stats`; with categorical responses `latents`, and `state`, from which it can go on.
     """
-    if specification.selections:
+    if sampler == NUTPIE:
         from jmimpute.sampling import selection
 
         return selection.sample(specification, settings, seed)

@@ -53,6 +53,7 @@ def sample(specification: Specification, settings: Settings, seed: int) -> Group
         cores=settings.workers,
         seed=int(np.random.SeedSequence(seed).generate_state(1)[0]),
         target_accept=settings.target_accept,
+        low_rank_modified_mass_matrix=True,  # covariates may be correlated, as those of a polynomial are
         progress_bar=settings.progressbar,
         save_warmup=False,
     )
@@ -82,7 +83,8 @@ def own_variables(specification: Specification) -> list[str]:
     """
     found = [names.U] if specification.layout.n_effects else []
     for selected in specification.selections:
-        found.append(names.rho_label(selected.variable.name))
+        labels = (names.rho_label, names.rho_clusters_label, names.rho_spread_label)
+        found += [label(selected.variable.name) for label in labels]
         for crossed in selected.crossed:
             pair = selected.indicator.name, crossed.column
             found += [names.crossed_sd_label(*pair), names.crossed_label(*pair)]

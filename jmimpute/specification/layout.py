@@ -1,7 +1,7 @@
 """The shape of a model: which response has which covariates and which random effects."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -109,6 +109,17 @@ class Layout:
     def labels_u(self) -> tuple[str, ...]:
         """Labels of the rows of Omega_u: random effects, then level-2 responses by name."""
         return (*self.effects, *self.level2.responses)
+
+    def without_last(self, n: int) -> "Layout":
+        """The layout without its last n response columns, each of one coordinate; random effects are those of all.
+
+        Parameters
+        ----------
+        n : int
+        """
+        p = len(self.responses) - n
+        variables = self.variables[: len(self.variables) - n]
+        return replace(self, variables=variables, responses=self.responses[:p], beta_mask=self.beta_mask[:, :p])
 
     @property
     def random_mask(self) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 from jmimpute.errors import PriorError, options
 from jmimpute.specification import prior_arguments as arguments
 from jmimpute.specification.cluster_priors import LOG_SD, HierarchicalInverseWishart, LogSd, heterogeneous, hierarchical
+from jmimpute.specification.rho_priors import by_cluster as by_cluster
 from jmimpute.specification.rho_priors import fisher_z as fisher_z
 from jmimpute.specification.rho_priors import truncated_normal as truncated_normal
 from jmimpute.specification.rho_priors import uniform as uniform

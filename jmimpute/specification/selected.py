@@ -168,13 +168,18 @@ def place(missing: Mapping[str, Selection], expanded: Expanded, layout: Layout, 
             )
         crossed = tuple(_crossed(expanded.frame, column, rows) for column in expanded.crossed[label])
         terms = [term for term in clause.exclude if not checks.crossed_column(term)]
-        excluded = tuple(column for column in layout.covariates if any(_is_about(column, term) for term in terms))
+        excluded = tuple(column for column in layout.covariates if any(is_about(column, term) for term in terms))
         found.append(Selected(clause, by_name[name], by_name[label], crossed, excluded))
     return tuple(found)
 
 
-def _is_about(column: str, term: str) -> bool:
-    """Whether a column of X is made of a column of the table: ``smoke``, ``smoke[yes]``, ``age:smoke``."""
+def is_about(column: str, term: str) -> bool:
+    """Tell whether a column of X is made of a column of the table: ``smoke``, ``smoke[yes]``, ``age:smoke``.
+
+    Parameters
+    ----------
+    column, term : str
+    """
     return re.search(rf"(?<!\w){re.escape(term)}(?!\w)", column) is not None
 
 

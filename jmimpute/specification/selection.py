@@ -63,7 +63,7 @@ def selection(
         Why these act on the one and not on the other. The report prints it.
     rho : RhoPrior or float, optional
         Prior of the correlation, `jm.priors.uniform` (-1 to 1) if not given, `jm.priors.truncated_normal` or
-        `jm.priors.fisher_z`; or a number, at which it is held.
+        `jm.priors.fisher_z`; `jm.priors.by_cluster`, with which it differs between clusters; or a number, at which it is held.
     indicator : str, optional
         A column that says whether the variable is observed (1, True) or not (0, False), to be checked against its cells.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from jmimpute.errors import FormulaError, IdentificationWarning, TableError, some
 from jmimpute.specification.families import NOMINAL
 from jmimpute.specification.formula import Formula
+from jmimpute.specification.rho_priors import ByCluster
 from jmimpute.specification.selection import Selection
 
 if TYPE_CHECKING:
@@ -120,27 +121,49 @@ def check(specification: "Specification") -> None:
     if not specification.selections:
         return
     _warn_of_identification(specification)
-    layout = specification.layout
     whose = some(selected.variable.name for selected in specification.selections)
     if specification.is_structured or specification.latent_bounds is not None:
         raise FormulaError(
             f"A selection model (of {whose}) needs covariance='common', and cannot be combined with level-2 responses, '||' or "
             "latent_bounds. Leave these out, or impute under missing at random and shift the imputed values."
         )
+    differs = [name for name, clause in specification.clauses.items() if isinstance(clause.rho, ByCluster)]
+    if differs and not specification.n_clusters:
+        raise FormulaError(f"The rho of {differs[0]!r} cannot differ between clusters: the model has none. Use another prior.")
+    problem = what_cannot_be_integrated(specification)
+    if problem and any(selected.crossed for selected in specification.selections):
+        raise FormulaError(f"A selection model with a crossed random intercept cannot be sampled here: {problem}")
+
+
+def what_cannot_be_integrated(specification: "Specification") -> str:
+    """Say what the likelihood with explicit random effects cannot integrate; see `jmimpute.graph.selected`.
+
+    Parameters
+    ----------
+    specification : Specification
+        With selection submodels.
+
+    Returns
+    -------
+    str
+        Empty if it can.
+    """
+    layout = specification.layout
     nominal = [variable.name for variable in layout.variables if variable.family == NOMINAL]
     if nominal:
-        raise FormulaError(
-            f"A selection model (of {whose}) cannot be combined with the nominal response {nominal[0]!r}. Make it a covariate "
-            "if it is complete, merge its categories into two, or order them."
+        return (
+            f"its likelihood does not know nominal responses, as {nominal[0]!r} is. Make it a covariate if it is complete, "
+            "merge its categories into two, or order them."
         )
     known = layout.latent & ~np.isnan(specification.y)
     for selected in specification.selections:
         if not selected.variable.is_latent:  # given the value, the indicator is independent of all else
             known[:, selected.indicator.first] &= np.isnan(specification.y[:, selected.variable.first])
-    if known.sum(axis=1).max() > MOST_LATENTS:
-        most = np.array(layout.responses)[known[np.argmax(known.sum(axis=1))]]
-        raise FormulaError(
-            f"With a selection model (of {whose}) at most {MOST_LATENTS} latent normals of a row can be known by category, "
-            f"those of indicators included; a row of these data has {len(most)}: {some(most)}. Make complete categorical "
-            "responses covariates, or model fewer of them."
-        )
+    if known.sum(axis=1).max() <= MOST_LATENTS:
+        return ""
+    most = np.array(layout.responses)[known[np.argmax(known.sum(axis=1))]]
+    return (
+        f"its likelihood integrates at most {MOST_LATENTS} latent normals of a row that are known by category, those of "
+        f"indicators included; a row of these data has {len(most)}: {some(most)}. Make complete categorical responses "
+        "covariates, or model fewer of them."
+    )

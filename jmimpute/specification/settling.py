@@ -30,7 +30,7 @@ LEVEL_1: dict[str, tuple[type, ...]] = {
 }
 
 
-def settle(priors: Priors, layout: Layout, covariance: str) -> Priors:
+def settle(priors: Priors, layout: Layout, covariance: str, n_indicators: int = 0) -> Priors:
     """Say what priors are in a model, and refuse those that do not fit it.
 
     Parameters
@@ -38,6 +38,8 @@ def settle(priors: Priors, layout: Layout, covariance: str) -> Priors:
     priors : Priors
     layout : Layout
     covariance : {"common", "cluster-specific", "random"}
+    n_indicators : int
+        Last responses of the layout that are indicators of selection submodels, which the prior of Omega_e is not about.
 
     Returns
     -------
@@ -49,8 +51,9 @@ def settle(priors: Priors, layout: Layout, covariance: str) -> Priors:
     PriorError
         For a prior of another structure of covariances, or with a matrix of another dimension than the model's.
     """
-    settled = concrete(priors, covariance, layout.has_latents, bool(layout.level2.latent.any()))
-    _check_level_1(settled, layout, covariance)
+    outcomes = layout.without_last(n_indicators)
+    settled = concrete(priors, covariance, outcomes.has_latents, bool(layout.level2.latent.any()))
+    _check_level_1(settled, outcomes, covariance)
     _check_level_2(settled, layout)
     return settled
 

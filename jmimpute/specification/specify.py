@@ -100,6 +100,11 @@ class Specification:
         """Responses at level 1 that are columns of the table: all but the indicators of selection submodels."""
         return self.layout.variables[: len(self.layout.variables) - len(self.selections)]
 
+    @cached_property
+    def layout_of_outcomes(self) -> Layout:
+        """The layout without the indicators of selection submodels, but for random effects."""
+        return self.layout.without_last(len(self.selections))
+
     @property
     def clauses(self) -> dict[str, Selection]:
         """What the analyst said of variables that are missing not at random."""
@@ -197,7 +202,7 @@ def specify(
     specification = Specification(
         formulas=tuple(parsed),
         layout=layout,
-        priors=settle(priors.resolve(given_priors), layout, covariance),
+        priors=settle(priors.resolve(given_priors), layout, covariance, len(expanded.formulas)),
         scaling=scales,
         clusters=Clusters(clusters.name, clusters.labels, clusters.codes[rows]),
         order=rows,

@@ -21,7 +21,9 @@ INF, NAN = math.inf, math.nan
 def evaluate(mean, sigma, rho, known, cutpoints=None):
     """Sum, rows, and gradients by mean, Sigma, rho and cut points."""
     cuts = all_cuts(known.n_categories, cutpoints, np.concatenate)
-    return kernel(np.array(mean, dtype=float), np.array(sigma, dtype=float), np.array(rho, dtype=float), cuts, known)
+    arrays = (np.array(value, dtype=float) for value in (mean, sigma, np.atleast_2d(rho)))
+    *found, d_rho, d_cuts = kernel(*arrays, cuts, known)
+    return *found, d_rho.reshape(np.shape(rho)), d_cuts
 
 
 def rows(values, categories, n_categories, own, mean, sigma, rho, cutpoints=None):
@@ -145,10 +147,27 @@ def test_events_are_as_frequent_as_among_simulated_units():
     assert checked == 18
 
 
-@pytest.mark.parametrize("rho", [[0.3, -0.5], [0.98, -0.98]])
-def test_gradient_equals_finite_differences(rho):
+def test_groups_of_rows_with_a_rho_of_their_own():
+    """The likelihood of all is the sum of those of the groups, each by itself."""
+    values, categories, mean = mixed(8)
+    group = np.random.default_rng(3).integers(0, 3, len(values))
+    rho = np.array([[0.3, -0.5], [-0.7, 0.1], [0.9, 0.6]])
+    known = group_rows(values, categories, N_CATEGORIES, OWN, group)
+    found = evaluate(mean, SIGMA, rho, known, CUTPOINTS)
+    for k, own in enumerate(rho):
+        one = evaluate(
+            mean[group == k], SIGMA, own, group_rows(values[group == k], categories[group == k], N_CATEGORIES, OWN), CUTPOINTS
+        )
+        np.testing.assert_allclose(found[1][group == k], one[1], rtol=1e-12)
+        np.testing.assert_allclose(found[4][k], one[4], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rho", "n_groups"), [([0.3, -0.5], 1), ([0.98, -0.98], 1), ([[0.3, -0.5], [0.98, -0.98], [-0.2, 0.0]], 3)]
+)
+def test_gradient_equals_finite_differences(rho, n_groups):
     values, categories, mean = mixed(5)
-    known = group_rows(values, categories, N_CATEGORIES, OWN)
+    known = group_rows(values, categories, N_CATEGORIES, OWN, np.arange(len(values)) % n_groups)
     arrays = [mean, SIGMA.copy(), np.array(rho), CUTPOINTS[3].copy()]
     _, _, d_mean, d_sigma, d_rho, d_cuts = evaluate(*arrays[:3], known, CUTPOINTS)
     d_cuts = d_cuts[known.first_cut[3] + 1 :][:2]

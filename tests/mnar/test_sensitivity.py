@@ -126,8 +126,8 @@ def test_an_interrupted_grid_keeps_what_was_done(before, monkeypatch):
         done.append(1)
         return real(*arguments)
 
-    real = evaluating._analysed
-    monkeypatch.setattr(evaluating, "_analysed", analysed)
+    real = evaluating.analysed
+    monkeypatch.setattr(evaluating, "analysed", analysed)
     with pytest.warns(InterruptedWarning, match="2 of 4 points"):
         found = grid(before, jm.shift([-1.0, 0.0, 1.0, 2.0]), ratio_of_means)
     assert len(found) == 2 and found.points["delta"].tolist() == [-1.0, 0.0] and len(found.table) == 2

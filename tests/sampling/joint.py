@@ -11,7 +11,7 @@ from dataclasses import replace
 import arviz_stats as az
 import numpy as np
 import pandas as pd
-from scipy.stats import invwishart, norm
+from scipy.stats import invwishart, norm, truncnorm
 
 import jmimpute as jm
 from jmimpute.sampling.gibbs_covariances import draw_constrained
@@ -25,10 +25,11 @@ LEVELS = {"binary": (0.0, 1.0), "nominal": (0.0, 1.0, 2.0), "four": (0.0, 1.0, 2
 RESPONSES = {"b": "binary", "f": "nominal", "k": "four", "o": "ordinal", "y": None}
 
 
-def specification(formulas, p, df):
+def specification(formulas, p, df, rhos=()):
     """Everything but the values of p responses, with priors that are proper and not flat where the data are weak.
 
-    No standard deviation comes near 0, where a chain would stay for long.
+    No standard deviation comes near 0, where a chain would stay for long. `rhos` are priors of selection submodels by response;
+    which cells are missing stays as it is whatever the indicators are, which to a sampler are binary responses.
     """
     priors = {
         "beta": jm.priors.normal(0.8),
@@ -50,7 +51,8 @@ def specification(formulas, p, df):
         name: replace(jm.families.Family("nominal" if kind == "four" else kind), levels=LEVELS[kind])
         for name, kind in kinds.items()
     }
-    return unscaled(jm.JointModel(formulas, frame, families=families, priors=priors).specification)
+    missing = {name: jm.selection("~ x + (1 | g)", "x", "made up so", rho) for name, rho in dict(rhos).items()}
+    return unscaled(jm.JointModel(formulas, frame, families=families, priors=priors, missing=missing or None).specification)
 
 
 def simulate(spec, beta, omega_e, u, cutpoints, rng):
@@ -80,10 +82,14 @@ def quantities(spec, beta, omega_e, omega_u, cuts):
     return np.concatenate([parameters[:, varying], parameters[:, varying] ** 2], axis=1)
 
 
-def prior_draws(spec, rng):
-    """Quantities of draws from the prior; Omega_e by the step of the reference sampler without any rows, tested by itself."""
-    model = build(spec)
-    state = start(model, spec, rng)
+def prior_draws(spec, rng, plain=None):
+    """Quantities of draws from the prior; Omega_e by the step of the reference sampler without any rows, tested by itself.
+
+    `plain` is the specification without selection submodels.
+    """
+    plain = plain or spec
+    model = build(plain)
+    state = start(model, plain, rng)
     d, sd = spec.layout.n_effects, spec.priors.beta.sd
     beta = sd * rng.standard_normal((N_PRIOR, *spec.layout.beta_mask.shape)) * spec.layout.beta_mask
     cuts = np.cumsum(spec.priors.cutpoints.sd * np.abs(rng.standard_normal((N_PRIOR, len(state.cutpoints)))), axis=1)
@@ -95,7 +101,28 @@ def prior_draws(spec, rng):
             omega, model.scale_e, model.power_e, model.continuous, model.latent, model.pairs, log_step, gain, rng
         )  # fmt: skip
         omega_e[i] = omega
+    omega_e = with_selections(omega_e, spec, rng)
     return quantities(spec, beta, omega_e, omega_u, cuts)
+
+
+def with_selections(sigma, spec, rng):
+    """Draws of Omega_e with the rows of indicators, by the definition of the model."""
+    for selected in spec.selections:
+        rho = draw_rho(selected.clause.rho, len(sigma), rng)
+        own = selected.variable.first
+        row = rho[:, None] * sigma[:, own] / np.sqrt(sigma[:, own, own])[:, None]
+        corner = np.ones((len(sigma), 1, 1))
+        sigma = np.block([[sigma, row[:, :, None]], [row[:, None, :], corner]])
+    return sigma
+
+
+def draw_rho(prior, size, rng):
+    if isinstance(prior, float):
+        return np.full(size, prior)
+    if hasattr(prior, "mean"):
+        low, high = (prior.lower - prior.mean) / prior.sd, (prior.upper - prior.mean) / prior.sd
+        return truncnorm(low, high, prior.mean, prior.sd).rvs(size, rng)
+    return np.tanh(prior.sd * rng.normal(size=size)) if hasattr(prior, "sd") else rng.uniform(prior.lower, prior.upper, size)
 
 
 def assert_same(found, known):

@@ -149,8 +149,18 @@ def test_nominal_variables_have_no_selection():
     frame["kind"] = pd.Categorical(np.where(frame["y"].isna(), None, np.tile(list("abc"), 40)))
     with pytest.raises(FormulaError, match="'kind' is nominal"):
         specify("kind ~ x + (1 | site)", frame, missing={"kind": clause()})
-    with pytest.raises(FormulaError, match="nominal response 'kind'"):
-        specify("y + kind ~ x + (1 | site)", frame, missing={"y": clause()})
+
+
+def crossed(frame):
+    """The same with an interviewer, whose intercept is crossed with the sites."""
+    return frame.assign(who=np.arange(len(frame)) % 7), jm.selection("~ x + (1 | site) + (1 | who)", "(1 | who)", "assigned")
+
+
+def test_crossed_factors_beside_nominal_variables():
+    frame, said = crossed(table())
+    frame["kind"] = pd.Categorical(np.tile(list("abc"), 40))
+    with pytest.raises(FormulaError, match="nominal responses, as 'kind' is"):
+        specify("y + kind ~ x + (1 | site)", frame, missing={"y": said})
 
 
 def test_too_many_latents_of_one_row():
@@ -159,5 +169,7 @@ def test_too_many_latents_of_one_row():
         frame[name] = frame["w"] > frame["w"].median()
         frame[name] = frame[name].astype("boolean").mask(frame["w"].isna())
     frame["q"] = ~frame["q"]
+    assert specify("y + p + q ~ x + (1 | site)", frame, missing={"y": clause()}).selections
+    frame, said = crossed(frame)
     with pytest.raises(FormulaError, match="at most 2 latent normals"):
-        specify("y + p + q ~ x + (1 | site)", frame, missing={"y": clause()})
+        specify("y + p + q ~ x + (1 | site)", frame, missing={"y": said})

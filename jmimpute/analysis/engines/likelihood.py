@@ -39,7 +39,7 @@ def fit_statsmodels(formula: str, table: pd.DataFrame, family: str = "gaussian",
     ----------
     formula : str
         ``"english ~ ravens + sex + (1 | school)"``. Left of ``~`` stands one term: a column, or a call such as
-        ``log(english)`` or ``I(english > 40)``.
+        ``log(english)`` or ``I(english > 40)``. Of a gaussian model, ``(1 + sex || school)`` has uncorrelated random effects.
     table : pandas.DataFrame
         A completed table.
     family : {"gaussian", "binomial", "poisson", "ordinal", "ordinal-probit", "nominal"}, optional
@@ -67,7 +67,7 @@ def fit_statsmodels(formula: str, table: pd.DataFrame, family: str = "gaussian",
     """
     if family not in FAMILIES:
         raise AnalysisError(f"The family {family!r} is not known. Choose {options(FAMILIES)}.")
-    arrays = arrays_of(formula, table, family)
+    arrays = arrays_of(formula, table, family, allow_uncorrelated=family == "gaussian")
     if arrays.grouping is None:
         return _single_level(arrays, family)
     if family == "gaussian":

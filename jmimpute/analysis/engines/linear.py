@@ -52,14 +52,14 @@ def mixed(arrays: Arrays, grouping: Grouping, reml: bool) -> Estimates:
     reml : bool
     """
     X, Z = arrays.fixed.matrix, grouping.design.matrix
-    fit = fit_mixed(arrays.y, X, Z, grouping.codes, reml)
+    fit = fit_mixed(arrays.y, X, Z, grouping.codes, reml, grouping.uncorrelated)
     k = X.shape[1]
     return Estimates(
         arrays.fixed.names,
         fit.values,
         fit.covariance,
         n_rows=len(arrays.y),
-        random=RandomEffects(grouping.name, grouping.design.names, fit.random),
+        random=RandomEffects(grouping.name, grouping.design.names, fit.random, grouping.uncorrelated),
         residual_variance=fit.residual,
         log_likelihood=fit.log_likelihood,
         problems=listed({DIVERGED: not fit.converged, SINGULAR: fit.singular}),

@@ -7,9 +7,9 @@ Given the other latents of observed categories, the other random effects and v, 
 with r_i the residuals of the other observed coordinates a, A_t the inverse of Omega_e over them and omega their covariances
 with the latent. The row contributes the probability of the interval its category puts z_i into.
 
-Coordinates phi: beta; the free elements of omega; Lambda (row by row) and the lower triangle of T (row by row, logarithms on
-the diagonal), where u_k = Lambda'w_rest + T v with standard normal w_rest and v that stay fixed; logarithms of the distances
-between cut points.
+Coordinates phi: beta; the free elements of omega, or rho of an indicator; Lambda (row by row) and the lower triangle of T
+(row by row, logarithms on the diagonal), where u_k = Lambda'w_rest + T v with standard normal w_rest and v that stay fixed;
+logarithms of the distances between cut points.
 """
 
 import math
@@ -17,6 +17,7 @@ import math
 import numpy as np
 
 from jmimpute.compilation import kernel
+from jmimpute.sampling.indicators import log_prior_rho
 from jmimpute.sampling.latents.priors import conditional_slopes, level_1_prior, level_2_prior
 from jmimpute.sampling.latents.rows import axpy, dot
 from jmimpute.sampling.latents.state import add_effect
@@ -26,7 +27,7 @@ from jmimpute.sampling.latents.tails import score_half_lines, score_intervals, s
 @kernel
 def n_parameters(latent, given, latents):
     """Length of phi."""
-    return given.columns.shape[0] + given.partners.shape[0] + n_of_effects(given) + latents.n_cuts[latent]
+    return given.columns.shape[0] + given.directions.shape[0] + n_of_effects(given) + latents.n_cuts[latent]
 
 
 @kernel
@@ -45,9 +46,7 @@ def pack_latent(latent, given, problem, state, phi):
     for c in given.columns:
         phi[position] = state.beta[c, k]
         position += 1
-    for a in given.partners:
-        phi[position] = state.omega_e[k, a]
-        position += 1
+    position += _pack_covariances(k, given, state.omega_e, phi[position:])
     if given.moves_u:
         for slope in given.slopes.ravel():
             phi[position] = slope
@@ -65,14 +64,25 @@ def pack_latent(latent, given, problem, state, phi):
 
 
 @kernel
+def _pack_covariances(k, given, omega_e, phi):
+    """Write the free parameters of the covariances of latent k; return how many there are."""
+    n_free = given.directions.shape[0]
+    for c in range(n_free):  # each has a coordinate on which the others have no influence
+        a = np.argmax(np.abs(given.directions[c]))
+        phi[c] = omega_e[k, a] / given.directions[c, a]
+    return n_free
+
+
+@kernel
 def unpack_latent(latent, phi, given, latents):
     """Split phi into beta (n_b), omega (p), Lambda (d - d_k, d_k), T (d_k, d_k) and all cut points (n_levels + 1)."""
     n_own, n_rest = given.own.shape[0], given.rest.shape[0]
     beta = phi[: given.columns.shape[0]]
     position = beta.shape[0]
     omega = given.known.copy()
-    for a in given.partners:
-        omega[a] = phi[position]
+    for c in range(given.directions.shape[0]):
+        for a in range(omega.shape[0]):
+            omega[a] += given.directions[c, a] * phi[position]
         position += 1
     slopes, root = given.slopes.copy(), given.root.copy()
     if given.moves_u:
@@ -212,7 +222,11 @@ def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
     gradient[:] = 0.0
     d_omega = np.zeros(omega.shape[0])
     k = problem.latents.coordinate[latent]
-    value = level_1_prior(k, omega, given, problem, d_omega) if given.moves_e else 0.0
+    value, d_rho = 0.0, 0.0
+    if given.indicator >= 0:
+        value, d_rho = log_prior_rho(phi[beta.shape[0]], given.indicator, problem.target.indicators)
+    elif given.moves_e:
+        value = level_1_prior(k, omega, given, problem, d_omega)
     if value == -np.inf:
         return value
     effects_of(slopes, root, given, u)
@@ -233,7 +247,7 @@ def log_density_latent(latent, phi, given, problem, state, work, u, gradient):
             for b in range(omega.shape[0]):
                 total += given.inverse[g, a, b] * d_w[g, b]
             d_omega[a] += total
-    return value + _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cuts, gradient)
+    return value + _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_rho, d_u, d_cuts, gradient)
 
 
 @kernel
@@ -261,7 +275,7 @@ def _collect(first, end, k, work, given, problem, state, gradient, d_w, d_s, d_u
 
 
 @kernel
-def _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cuts, gradient):
+def _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_rho, d_u, d_cuts, gradient):
     """Complete the gradient; return the log priors of beta, of the effects and of cut points."""
     value = 0.0
     n_b = given.columns.shape[0]
@@ -270,8 +284,8 @@ def _finish(latent, phi, slopes, root, cuts, given, problem, d_omega, d_u, d_cut
         value -= 0.5 * precision * phi[c] * phi[c]
         gradient[c] -= precision * phi[c]
     position = n_b
-    for a in given.partners:
-        gradient[position] = d_omega[a]
+    for c in range(given.directions.shape[0]):
+        gradient[position] = d_rho + dot(given.directions[c], d_omega)
         position += 1
     if given.moves_u:
         value += _finish_effects(slopes, root, given, problem, d_u, gradient[position:])

@@ -14,9 +14,10 @@ import numpy as np
 from jmimpute.compilation import kernel, part
 from jmimpute.graph.effects import draw_effects
 from jmimpute.sampling.latents.conditional import n_parameters
+from jmimpute.sampling.latents.given import look_around
 from jmimpute.sampling.latents.moves import LARGEST_ERROR, move_latent, probability
 from jmimpute.sampling.latents.rows import CHUNK, refresh_statistics
-from jmimpute.sampling.latents.state import look_around, settle
+from jmimpute.sampling.latents.state import settle
 from jmimpute.sampling.latents.tuning import JITTER, LEAPS, TARGET_LATENT, adapt_step, learn_metric
 from jmimpute.sampling.target import log_density, pack, parameters
 

@@ -18,7 +18,7 @@ from jmimpute.sampling.latents.conditional import (
     spread,
     unpack_latent,
 )
-from jmimpute.sampling.latents.state import bordered, look_around
+from jmimpute.sampling.latents.given import bordered, look_around
 from jmimpute.sampling.latents.tuning import JITTER, LEAPS, add_information
 from jmimpute.sampling.truncated import normal_below, truncated_normal
 
@@ -226,9 +226,10 @@ def _store(latent, beta, omega, slopes, root, cuts, u, given, problem, state):
     k = problem.latents.coordinate[latent]
     for c in range(beta.shape[0]):
         state.beta[given.columns[c], k] = beta[c]
-    for a in given.partners:
-        state.omega_e[k, a] = omega[a]
-        state.omega_e[a, k] = omega[a]
+    for a in range(omega.shape[0]):
+        if given.moves_e and a != k:
+            state.omega_e[k, a] = omega[a]
+            state.omega_e[a, k] = omega[a]
     for g in range(state.precision.shape[0] if given.moves_e else 0):
         if g == state.precision.shape[0] - 1 or problem.target.stats.observed[g, k]:
             bordered(given.inverse[g], omega, k, state.precision[g])

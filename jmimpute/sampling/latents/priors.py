@@ -24,19 +24,20 @@ def conditional_slopes(inverse, omega, w):
 def level_1_prior(k, omega, given, problem, d_omega):
     """Log prior of Omega_e as a function of one row, with s^2 = 1 - omega'A omega, w = A omega and A over all others.
 
-    |Omega_e| is proportional to s^2, and tr(S Omega_e^-1) to (S_kk - 2 S_k'w + w'S w) / s^2, up to constants.
+    |Omega_e| is proportional to s^2, also that without indicators, and tr(S Omega_e^-1) to (S_kk - 2 S_k'w + w'S w) / s^2,
+    up to constants.
     """
     prior = problem.target.prior_e
     inverse = given.inverse[-1]
-    p = omega.shape[0]
+    p, n_responses = omega.shape[0], prior.scale.shape[0]
     w = np.empty(p)
     s_squared = conditional_slopes(inverse, omega, w)
     if not s_squared > 0.0:
         return -np.inf
-    power = prior.shape - 1.0 if prior.lkj else -0.5 * (prior.shape + p + 1.0)
+    power = prior.shape - 1.0 if prior.lkj else -0.5 * (prior.shape + n_responses + 1.0)
     for a in range(p):
         d_omega[a] -= 2.0 * power * w[a] / s_squared
-    if prior.lkj or prior.shape == -(p + 1.0):  # LKJ, flat
+    if prior.lkj or prior.shape == -(n_responses + 1.0):  # LKJ, flat
         return power * math.log(s_squared)
     form = problem.scale_e[k, k]
     pull = np.empty(p)

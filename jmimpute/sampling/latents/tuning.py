@@ -17,7 +17,7 @@ from jmimpute.sampling.latents.conditional import (
 )
 from jmimpute.sampling.latents.priors import level_2_prior
 from jmimpute.sampling.latents.rows import CHUNK
-from jmimpute.sampling.latents.state import Problem
+from jmimpute.sampling.latents.state import FREE, RHO, Problem
 from jmimpute.sampling.latents.tails import interval
 
 LEAPS = 4  # leapfrog steps of a trajectory
@@ -85,7 +85,8 @@ def sizes(problem: Problem) -> np.ndarray:
     n_beta = np.array([np.sum(target.beta_column == k) for k in latents.coordinate])
     n_own = np.array([np.sum(target.effect_response == k) for k in latents.coordinate])
     n_effects = (d - n_own) * n_own + n_own * (n_own + 1) // 2
-    return n_beta + problem.moves_e * (p - latents.width) + problem.moves_u * n_effects + latents.n_cuts
+    n_free = np.where(problem.moves_e == FREE, p - latents.width, problem.moves_e == RHO)
+    return n_beta + n_free + problem.moves_u * n_effects + latents.n_cuts
 
 
 def copied(tuning: Tuning) -> Tuning:
@@ -179,9 +180,11 @@ def _slope_of_mean(i, g, root, given, problem, state, out):
     for c in given.columns:
         out[position] = problem.rows.x[c, i]
         position += 1
-    for a in given.partners:
-        for b in range(state.residual.shape[0]):
-            out[position] += given.inverse[g, a, b] * state.residual[b, i]
+    for c in range(given.directions.shape[0]):
+        for a in range(given.directions.shape[1]):
+            if given.directions[c, a] != 0.0:
+                for b in range(state.residual.shape[0]):
+                    out[position] += given.directions[c, a] * given.inverse[g, a, b] * state.residual[b, i]
         position += 1
     if not given.moves_u:
         return
@@ -206,8 +209,9 @@ def _slope_of_bound(t, s, w, index, d_mean, cuts, given, counts, out):
     for c in range(out.shape[0]):
         out[c] = -d_mean[c] / s
     position = given.columns.shape[0]
-    for a in given.partners:
-        out[position] += t * w[a] / (s * s)
+    for c in range(given.directions.shape[0]):
+        for a in range(given.directions.shape[1]):
+            out[position] += t * given.directions[c, a] * w[a] / (s * s)
         position += 1
     n_cuts = cuts.shape[0] - 3
     for c in range(n_cuts):
@@ -229,7 +233,7 @@ def _add_weighted(weights, d_a, d_b, total):
 @kernel
 def _add_prior_information(latent, phi, given, problem, total):
     """Curvature of the priors along the axes, where it is positive: of beta, of (Lambda, T) and of cut points."""
-    n_b, n_p = given.columns.shape[0], given.partners.shape[0]
+    n_b, n_p = given.columns.shape[0], given.directions.shape[0]
     for c in range(n_b):
         total[c, c] += problem.target.beta_precision
     start, size = n_b + n_p, n_of_effects(given)

@@ -8,8 +8,9 @@ import numpy as np
 
 from jmimpute.sampling import target as targets
 from jmimpute.sampling.coordinates import covariance_density
+from jmimpute.sampling.indicators import collect_indicators
 from jmimpute.sampling.latents.rows import Rows, collect_latents, collect_rows
-from jmimpute.sampling.latents.state import Problem
+from jmimpute.sampling.latents.state import FREE, HELD, Problem
 from jmimpute.sampling.latents.state import State as RowState
 from jmimpute.sampling.structured.priors import Prior1, Prior2, prior_1, prior_2
 from jmimpute.specification.families import ORDINAL, Variable
@@ -179,6 +180,7 @@ def build(specification: Specification, every_row: bool = False) -> Model:
         # Only a common matrix is among the parameters of a latent.
         covariance_density(priors.Omega_e if common else LKJ(1.0, 1.0), np.diag(scaling.scale), layout),
         covariance_density(priors.Omega_u, scaling.u_transform),
+        collect_indicators(()),
     )
     back = np.argsort(target.prior_e.order)
     cut_sd = priors.cutpoints.sd if isinstance(priors.cutpoints, Normal) else np.inf
@@ -188,7 +190,7 @@ def build(specification: Specification, every_row: bool = False) -> Model:
         target,
         np.ascontiguousarray(target.prior_e.scale[np.ix_(back, back)]),
         cut_sd**-2,
-        common,
+        np.full(int(layout.latent.sum()), FREE if common else HELD),
         not layout.blocks.any(),
     )
     n_omega = 1 if common else specification.n_clusters

@@ -11,9 +11,10 @@ import numpy as np
 
 from jmimpute.compilation import kernel
 from jmimpute.sampling.latents.conditional import n_parameters
+from jmimpute.sampling.latents.given import look_around
 from jmimpute.sampling.latents.moves import move_latent
 from jmimpute.sampling.latents.rows import CHUNK
-from jmimpute.sampling.latents.state import look_around
+from jmimpute.sampling.latents.state import FREE
 from jmimpute.sampling.latents.tuning import TARGET_LATENT, adapt_step, learn_metric
 from jmimpute.sampling.structured.coefficients import draw_coefficients
 from jmimpute.sampling.structured.covariances import move_covariances
@@ -128,7 +129,7 @@ def _iterate(model, state, tuning, learning, gain, work, acceptance, rng):
         total_u += accepted_u
         diverging = diverging or diverged
     acceptance[-1] = total_u / n_latents if n_latents > 0 else 1.0
-    if model.problem.moves_e:
+    if np.any(model.problem.moves_e == FREE):
         state.omega[0] = state.rows.omega_e
     summary = summarise(model, state)
     diverged = move_omega_u(model, state, tuning, summary, learning, acceptance, rng)

@@ -1,11 +1,13 @@
-"""Check: whether an imputation model has all that an analysis is about."""
+"""Check: whether an imputation model has all that an analysis is about, and whether data can identify it."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
+from jmimpute.errors import FormulaError
 from jmimpute.specification.advice import structure_rules, variable_rules
 from jmimpute.specification.advice.findings import ERROR, NOTE, SEVERITIES, WARNING, Finding, as_html, block
+from jmimpute.specification.advice.identifiability import Identifiability, identifiability
 from jmimpute.specification.advice.imputer import imputer
 from jmimpute.specification.advice.problem import Problem, read_problem
 from jmimpute.specification.specify import Specification
@@ -34,28 +36,37 @@ _TITLES = {ERROR: "Errors: the analysis would be biased", WARNING: "Warnings", N
 
 @dataclass(frozen=True, repr=False)
 class Check:
-    """Whether imputations of a model suit an analysis. Made by `JointModel.check`.
+    """Whether imputations of a model suit an analysis, and data its selection submodels. Made by `JointModel.check`.
 
     Attributes
     ----------
-    analysis : str
+    analysis : str or None
         Formula of the analysis.
     findings : tuple of Finding
-        Worst first; each has a ``severity`` ("error", "warning" or "note"), the ``term`` that it is about, and says ``what`` is
-        wrong and, as ``advice``, what to do.
+        On the analysis, worst first; each has a ``severity`` ("error", "warning" or "note"), the ``term`` that it is about, and
+        says ``what`` is wrong and, as ``advice``, what to do.
+    identifiability : Identifiability or None
+        Whether data can tell rho of selection submodels; None without any. Has findings of its own.
     """
 
-    analysis: str
+    analysis: str | None
     findings: tuple[Finding, ...]
+    identifiability: Identifiability | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error."""
-        return not any(finding.severity == ERROR for finding in self.findings)
+        """Whether there is no error; rho may still be weakly identified, see ``identifiability.ok``."""
+        own = () if self.identifiability is None else self.identifiability.findings
+        return not any(finding.severity == ERROR for finding in (*self.findings, *own))
 
     def __str__(self) -> str:
         """Say what was found, worst first."""
-        verdict = {True: "has what the analysis needs", False: "lacks something that the analysis needs"}[self.ok]
+        parts = [] if self.analysis is None else [self._on_analysis()]
+        return "\n\n".join([*parts, *([] if self.identifiability is None else [str(self.identifiability)])])
+
+    def _on_analysis(self) -> str:
+        lacking = any(finding.severity == ERROR for finding in self.findings)
+        verdict = {False: "has what the analysis needs", True: "lacks something that the analysis needs"}[lacking]
         parts = [f"The imputation model {verdict}: {self.analysis}"]
         for severity in SEVERITIES:
             own = [str(finding) for finding in self.findings if finding.severity == severity]
@@ -68,15 +79,15 @@ class Check:
         return as_html(str(self))
 
 
-def check(specification: Specification, frame: pd.DataFrame, analysis: str, family: str = "gaussian") -> Check:
-    """Check an imputation model against an analysis.
+def check(specification: Specification, frame: pd.DataFrame, analysis: str | None = None, family: str = "gaussian") -> Check:
+    """Check an imputation model against an analysis, and its selection submodels against the data.
 
     Parameters
     ----------
     specification : Specification
     frame : pandas.DataFrame
         The table that it was made of.
-    analysis : str
+    analysis : str, optional
         Formula of the analysis.
     family : {"gaussian", "binomial", "poisson"}
         Of the outcome.
@@ -88,9 +99,16 @@ def check(specification: Specification, frame: pd.DataFrame, analysis: str, fami
     Raises
     ------
     FormulaError, TableError
-        See `jmimpute.specification.advice.problem.read_problem`.
+        If there is neither an analysis nor a selection submodel; see `jmimpute.specification.advice.problem.read_problem`.
     """
-    return Check(analysis, findings(read_problem(analysis, frame, family), specification))
+    if analysis is None and not specification.selections:
+        raise FormulaError(
+            "Without an analysis there is nothing to check in this model, which has no selection submodels. Give the formula "
+            "of the analysis: model.check('y ~ x + (1 | cluster)')."
+        )
+    on_analysis = () if analysis is None else findings(read_problem(analysis, frame, family), specification)
+    judged = identifiability(specification, analysis, family) if specification.selections else None
+    return Check(analysis, on_analysis, judged)
 
 
 def findings(problem: Problem, specification: Specification) -> tuple[Finding, ...]:

@@ -18,6 +18,15 @@ FORMULAS = {
     "single level": "n + y1 + o ~ x",
     "latents only": "b + o ~ x + (1 | g)",
 }
+#: Models with selection submodels, and the priors of their rho; None for one that is held.
+SELECTED = {
+    "selection": ("y1 ~ x + (1 | g)", {"y1": jm.priors.uniform(-1.0, 0.9)}),
+    "selection beside others": (
+        ["y1 + n ~ x + (1 + x | g)", "y2 ~ 1 + (1 | g)"],
+        {"y1": jm.priors.fisher_z(0.7), "y2": jm.priors.truncated_normal(-0.2, 0.4, -0.95, 1.0)},
+    ),
+    "selection of categories, one held": ("b + o + y2 ~ x + (1 | g)", {"b": jm.priors.uniform(), "y2": -0.4}),
+}
 PRIORS = {
     "default": None,
     "jomo": jm.priors.jomo(),
@@ -45,15 +54,17 @@ def table(rng, n_rows=60, n_clusters=5, missing=0.2):
     frame[responses] = frame[responses].mask(rng.random((n_rows, 5)) < missing)
     frame.loc[n_rows // 2, responses] = np.nan
     frame.loc[frame["g"] == 1, "b"] = np.nan
-    return frame
+    return frame.assign(z=rng.normal(size=n_rows))
 
 
 def specification(kind, priors="default", seed=0, scaled=True, **options):
-    """Specification of one of `FORMULAS` on a random table."""
-    formula = FORMULAS[kind]
+    """Specification of one of `FORMULAS` or `SELECTED` on a random table."""
+    formula, rhos = SELECTED[kind] if kind in SELECTED else (FORMULAS[kind], {})
     text = " ".join([formula] if isinstance(formula, str) else formula)
     families = {name: family for name, family in FAMILIES.items() if f"{name} " in text}
-    model = jm.JointModel(formula, table(np.random.default_rng(seed), **options), families=families, priors=PRIORS[priors])
+    missing = {name: jm.selection("~ x + z + (1 | g)", "z", "made up so", rho) for name, rho in rhos.items()}
+    frame = table(np.random.default_rng(seed), **options)
+    model = jm.JointModel(formula, frame, families=families, priors=PRIORS[priors], missing=missing or None)
     return model.specification if scaled else unscaled(model.specification)
 
 
@@ -67,7 +78,8 @@ def random_state(spec, seed=1):
     latent = spec.layout.latent
     state.y[latent] *= factors  # stays inside half-lines; intervals of ordinal responses are checked by the tests
     state.beta[:] = np.where(spec.layout.beta_mask, 0.4 * rng.normal(size=state.beta.shape), 0.0)
-    state.omega_e[:] = random_omega_e(spec.layout, rng)
+    held = [s.clause.rho if isinstance(s.clause.rho, float) else rng.uniform(-0.8, 0.8) for s in spec.selections]
+    state.omega_e[:] = with_indicators(random_omega_e(spec.layout_of_outcomes, rng), spec, held)
     d = len(state.omega_u)
     half = rng.normal(size=(d, d))
     state.omega_u[:] = 0.3 * half @ half.T + 0.3 * np.eye(d)
@@ -75,6 +87,16 @@ def random_state(spec, seed=1):
     refresh_statistics(problem.latents, problem.rows, state.y, problem.target.stats)
     settle(problem, state)
     return problem, state
+
+
+def with_indicators(sigma, spec, rhos):
+    """Omega_e from the covariance matrix of the responses, with the rows of indicators by the definition of the model."""
+    p, n = len(sigma), len(spec.selections)
+    t, own = np.eye(p + n, p), np.zeros((p + n, p + n))
+    for k, (selected, rho) in enumerate(zip(spec.selections, rhos, strict=True)):
+        t[p + k, selected.variable.first] = rho / np.sqrt(sigma[selected.variable.first, selected.variable.first])
+        own[p + k, p + k] = 1 - rho**2
+    return t @ sigma @ t.T + own
 
 
 def random_omega_e(layout, rng):

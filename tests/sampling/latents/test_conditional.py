@@ -7,10 +7,11 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from jmimpute.sampling.latents.conditional import effects_of, log_density_latent, n_parameters, pack_latent, unpack_latent
+from jmimpute.sampling.latents.given import look_around
 from jmimpute.sampling.latents.moves import _store
 from jmimpute.sampling.latents.rows import CHUNK
-from jmimpute.sampling.latents.state import State, look_around
-from tests.sampling.latents.problems import FORMULAS, PRIORS, random_state, specification
+from jmimpute.sampling.latents.state import State
+from tests.sampling.latents.problems import FORMULAS, PRIORS, SELECTED, random_state, specification
 from tests.sampling.test_coordinates import log_prior
 
 pytestmark = pytest.mark.sampling
@@ -53,7 +54,7 @@ def by_definition(spec, problem, state, k):
     if layout.n_effects:
         value += multivariate_normal(np.zeros(layout.n_effects), state.omega_u).logpdf(state.u.T).sum()
         value += log_prior_u(priors.Omega_u, state.omega_u, spec)
-    value += log_prior_e(priors.Omega_e, state.omega_e, spec)
+    value += log_prior_with_indicators(spec, state) if spec.selections else log_prior_e(priors.Omega_e, state.omega_e, spec)
     if hasattr(priors.beta, "sd"):
         value += norm.logpdf(state.beta[layout.beta_mask], 0, priors.beta.sd).sum()
     if hasattr(priors.cutpoints, "sd"):
@@ -62,6 +63,25 @@ def by_definition(spec, problem, state, k):
             steps = np.diff([0.0, *state.cutpoints[start : start + v.n_cutpoints]])
             start += v.n_cutpoints
             value += norm.logpdf(steps, 0, priors.cutpoints.sd).sum()
+    return value
+
+
+def rho_of(selected, omega_e):
+    own = selected.variable.first
+    return omega_e[selected.indicator.first, own] / np.sqrt(omega_e[own, own])
+
+
+def log_prior_with_indicators(spec, state):
+    """Of covariances of responses, which do not move here if it is inverse-Wishart, and of rhos."""
+    prior, layout = spec.priors.Omega_e, spec.layout_of_outcomes
+    p = len(layout.responses)
+    value = 0.0 if hasattr(prior, "df") else log_prior(prior, state.omega_e[:p, :p], layout)
+    for selected in spec.selections:
+        prior, rho = selected.clause.rho, rho_of(selected, state.omega_e)
+        if hasattr(prior, "mean"):
+            value += norm.logpdf(rho, prior.mean, prior.sd)
+        elif hasattr(prior, "sd"):
+            value += norm.logpdf(np.arctanh(rho), 0, prior.sd) - np.log(1 - rho**2)
     return value
 
 
@@ -100,12 +120,23 @@ def parameters_of(spec, latent, state, k):
     own = layout.effect_response == k
     variable = next(w for w in layout.variables if w.first <= k < w.first + w.width)
     partners = np.r_[0 : variable.first, variable.first + variable.width : len(layout.responses)]
+    covariances = state.omega_e[k, partners]
+    if spec.selections:
+        indicators = {selected.indicator.first: selected for selected in spec.selections}
+        stay = [selected.variable.first for selected in spec.selections]
+        if k in indicators:
+            free = not isinstance(indicators[k].clause.rho, float)
+            covariances = np.array([rho_of(indicators[k], state.omega_e)] if free else [])
+        elif k in stay or hasattr(spec.priors.Omega_e, "df"):
+            covariances = np.array([])
+        else:
+            covariances = covariances[partners < len(spec.layout_of_outcomes.responses)]
     start = sum(w.n_cutpoints for w in layout.variables if w.first < variable.first)
     d = layout.n_effects
     level_2 = [state.omega_u[e, f] for e in range(d) for f in range(d) if own[e] and (f <= e or not own[f])]
     # One cluster's effects given the rest are v, which stays: the volume element of u is that of T, a power of |T|.
     cuts = state.cutpoints[start : start + variable.n_cutpoints]
-    return np.concatenate([state.beta[layout.beta_mask[:, k], k], state.omega_e[k, partners], level_2, cuts])
+    return np.concatenate([state.beta[layout.beta_mask[:, k], k], covariances, level_2, cuts])
 
 
 def density_at(latent, given, problem, state, work, u, phi):
@@ -113,7 +144,7 @@ def density_at(latent, given, problem, state, work, u, phi):
 
 
 @pytest.mark.parametrize("priors", PRIORS)
-@pytest.mark.parametrize("kind", FORMULAS)
+@pytest.mark.parametrize("kind", [*FORMULAS, *SELECTED])
 def test_density_and_gradient(kind, priors):
     spec = specification(kind, priors)
     problem, state = random_state(spec)

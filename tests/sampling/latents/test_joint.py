@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import jmimpute as jm
 from jmimpute.sampling.latents.chains import Pilot
 from jmimpute.sampling.latents.iteration import Record, run
 from jmimpute.sampling.latents.rows import refresh_statistics
@@ -11,7 +12,7 @@ from tests.problems import statistics
 from tests.sampling.joint import assert_same, prior_draws, quantities, simulate, specification
 
 N_ROUNDS = 60_000
-#: Formulas, number of responses and degrees of freedom of the prior of Omega_e.
+#: Formulas, number of responses and degrees of freedom of the prior of Omega_e; priors of rho of selection submodels.
 MODELS = {
     "binary, continuous": ("b + y ~ x + (1 | g)", 2, 7.0),
     "nominal with 3 categories, continuous": ("f + y ~ 1 + (1 | g)", 3, 8.0),
@@ -19,6 +20,9 @@ MODELS = {
     "ordinal, continuous, own covariates and effects": (["y ~ 1 + (1 + x | g)", "o ~ x + (1 | g)"], 2, 7.0),
     "two categorical, continuous": ("f + y + o ~ 1 + (1 | g)", 4, 9.0),
     "latents only": ("b + o ~ 1 + (1 | g)", 2, 7.0),
+    "selection": ("y ~ 1 + (1 | g)", 1, 7.0, {"y": jm.priors.uniform(-0.9, 0.8)}),
+    "selection beside a category": ("f + y ~ 1 + (1 | g)", 3, 8.0, {"y": jm.priors.truncated_normal(-0.2, 0.5)}),
+    "selection of a category, and one that is held": ("b + y ~ 1 + (1 | g)", 2, 7.0, {"b": jm.priors.fisher_z(0.6), "y": 0.5}),
 }
 
 
@@ -63,4 +67,4 @@ def test_data_and_unknowns_in_turn_have_the_prior(name):
         run(problem, state, tuning, 1, 1, i < 0, False, 0.8, rng, record, progress, stop)
         for array, store in zip(arrays, kept, strict=True):
             store[i] = array
-    assert_same(quantities(spec, *kept), prior_draws(spec, rng))
+    assert_same(quantities(spec, *kept), prior_draws(spec, rng, specification(*MODELS[name][:3])))

@@ -11,9 +11,10 @@ from scipy.stats import multivariate_normal, norm
 import jmimpute as jm
 from jmimpute.graph.generative import generative
 from jmimpute.sampling.latents.conditional import log_density_latent, n_parameters, pack_latent
+from jmimpute.sampling.latents.given import look_around
 from jmimpute.sampling.latents.pymc_step import LatentNormalStep, PointMap
 from jmimpute.sampling.latents.rows import CHUNK, refresh_statistics
-from jmimpute.sampling.latents.state import look_around, settle
+from jmimpute.sampling.latents.state import settle
 from jmimpute.sampling.target import log_density, pack
 from tests.problems import statistics
 from tests.sampling.latents.problems import FAMILIES, FORMULAS, random_state, specification, table
