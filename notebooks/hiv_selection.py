@@ -52,7 +52,7 @@ for name in ("interviewers", "smoking"):
 # With smoking alone the sampler is content, and `identification` is not: rho reaches from one end to the other.
 
 # %%
-fits = {name: model.fit(draws=2000, target_accept=0.9, random_seed=SEED, progressbar=False) for name, model in models.items()}
+fits = {name: model.fit(draws=3000, target_accept=0.9, random_seed=SEED, progressbar=False) for name, model in models.items()}
 for name, fit in fits.items():
     print(name, fit.diagnostics(), sep="\n", end="\n\n")
     if name != "missing at random":

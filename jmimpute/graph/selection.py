@@ -30,8 +30,13 @@ def add_rhos(specification: Specification) -> list[Any]:
     found = []
     for selected in specification.selections:
         name, rho = names.rho_label(selected.variable.name), selected.clause.rho
-        found.append(pm.Deterministic(name, pt.as_tensor(rho)) if isinstance(rho, float) else add_rho(name, rho))
+        found.append(_held(name, rho) if isinstance(rho, float) else add_rho(name, rho))
     return found
+
+
+def _held(name: str, rho: float) -> Any:
+    """A correlation that is given: as data, so that graphs of all values are compiled once."""
+    return pm.Deterministic(name, pm.Data(f"{name}_held", rho))
 
 
 def add_rho(name: str, prior: RhoPrior) -> Any:

@@ -53,7 +53,7 @@ def sample(specification: Specification, settings: Settings, seed: int) -> Group
         cores=settings.workers,
         seed=int(np.random.SeedSequence(seed).generate_state(1)[0]),
         target_accept=settings.target_accept,
-        low_rank_modified_mass_matrix=True,  # covariates may be correlated, as those of a polynomial are
+        adaptation="low_rank",  # covariates may be correlated, as those of a polynomial are
         progress_bar=settings.progressbar,
         save_warmup=False,
     )
