@@ -54,8 +54,9 @@ def joint(
 
 
 def two_stage(data: pd.DataFrame, seed: int, settings: Settings) -> tuple[list[pd.DataFrame], Rows]:
+    binary = settings["scenario"] == "binary"
     made = jm.chained(
-        data,
+        data.astype({"y": "category"}) if binary else data,
         {"y": "two-stage-heckman"},
         {"y": "~ x1 + x2"},
         selection={"y": "~ x1 + x2 + x3"},
@@ -64,7 +65,7 @@ def two_stage(data: pd.DataFrame, seed: int, settings: Settings) -> tuple[list[p
         random_seed=seed,
         progressbar=False,
     )
-    return list(made), []
+    return [table.astype({"y": float}) for table in made], []
 
 
 METHODS: dict[str, studies.Method] = {

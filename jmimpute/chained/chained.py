@@ -11,7 +11,7 @@ import numpy as np
 from jmimpute.chained.loop import Plan, Stream, run
 from jmimpute.chained.plan import Request, make_plan
 from jmimpute.chained.target import Method
-from jmimpute.chained.traces import from_record, to_record
+from jmimpute.chained.traces import judge, to_record
 from jmimpute.errors import ChainedWarning, ConvergenceWarning, ImputationError, InterruptedWarning
 from jmimpute.imputations import Imputations
 from jmimpute.progress import progress
@@ -137,9 +137,9 @@ def chained(
     _warn(problems, len(streams))
     record = {"left_out": left_out, "problems": dict(problems), **_record(plan, request, streams)}
     imputations = _imputations(table, plan, streams, {"chained": record, "seed": int(seed), "versions": _versions()})
-    traces = from_record(imputations.provenance["chained"]["traces"])
-    if not traces.ok and not traces.table.empty:
-        warnings.warn(" ".join(traces.messages), ConvergenceWarning, stacklevel=2)
+    verdict = judge(record["traces"])
+    if not verdict.ok and not verdict.table.empty:
+        warnings.warn(" ".join(verdict.messages), ConvergenceWarning, stacklevel=2)
     return imputations
 
 

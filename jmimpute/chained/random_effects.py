@@ -2,24 +2,37 @@
 
 import numpy as np
 
-from jmimpute.chained.reml import square_root
+#: Share of a variance below which it counts as none, being left over from rounding.
+ROUNDING = 1e-14
 
 
 def root(covariance: np.ndarray) -> np.ndarray:
-    """Give the Cholesky factor of a matrix that may be singular.
+    """Give Cholesky factors of covariance matrices that may be singular.
 
     Parameters
     ----------
-    covariance : ndarray, shape (k, k)
+    covariance : ndarray, shape (..., k, k)
 
     Returns
     -------
-    ndarray, shape (k, k)
-        Lower triangular, with nothing negative on its diagonal. Other than roots from eigenvectors, whose signs hang on
-        rounding, it gives the same draws on every machine.
+    ndarray, shape (..., k, k)
+        Lower triangular, with nothing negative on its diagonal, and 0 below a 0 on it. Other than roots from eigenvectors,
+        whose signs hang on rounding, it gives the same draws on every machine.
+
+    Notes
+    -----
+    Of the correlation matrix, so that coefficients in very different units lose nothing.
     """
-    upper = np.linalg.qr(square_root(covariance).T, mode="r")
-    return upper.T * np.where(np.diag(upper) < 0, -1.0, 1.0)
+    scale = np.sqrt(np.maximum(np.einsum("...kk->...k", covariance), 0.0))
+    safe = np.where(scale > 0, scale, 1.0)
+    # Rounding may leave a correlation beyond 1 beside a variance that is as good as 0.
+    left = np.clip(covariance / (safe[..., :, None] * safe[..., None, :]), -1.0, 1.0)
+    factor = np.zeros_like(left)
+    for k in range(left.shape[-1]):
+        pivot = left[..., k, k, None]
+        factor[..., k:, k] = np.where(pivot > ROUNDING, left[..., k:, k], 0.0) / np.sqrt(np.maximum(pivot, ROUNDING))
+        left = left - factor[..., :, k, None] * factor[..., None, :, k]
+    return scale[..., :, None] * factor
 
 
 def draw_normal(mean: np.ndarray, covariance: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,13 +1,17 @@
 """Covariance between clusters by restricted likelihood, and draws of it.
 
-The search is over square factors of Psi in units of the estimates' spread, from the moment estimate; the draws are of the
-lower triangle of the Cholesky factor, so that Psi is positive semi-definite by construction.
+The searches are over square factors of Psi in units of the estimates' spread; the draws are of the lower triangle of the
+Cholesky factor, so that Psi is positive semi-definite by construction.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from jmimpute.chained.climbing import climb
+from jmimpute.chained.moments import moments
+from jmimpute.chained.random_effects import root
 from jmimpute.chained.restricted import Pooling, Restricted, hessian, restricted
 from jmimpute.errors import ImputationError
 
@@ -20,8 +24,8 @@ FLAT = 10.0
 #: Share of the draws, those of lowest likelihood, that would be made again if the normal approximation were exact.
 RULED_OUT = 1e-3
 ATTEMPTS = 200
-
-_OPTIONS = {"gtol": 1e-7, "maxiter": 500}
+#: Variances, in units of the spread, that are added where a search starts: none may be 0 there.
+RIDGE = 0.02
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,10 @@ class RestrictedFit:
         """
         from scipy.special import chdtri
 
-        root = square_root(self.covariance)
+        half = root(self.covariance)
         allowed = self.log_likelihood - chdtri(len(self.theta), RULED_OUT) / 2
         for _ in range(ATTEMPTS):
-            factor = lower(self.theta + root @ rng.standard_normal(len(self.theta)))
+            factor = lower(self.theta + half @ rng.standard_normal(len(self.theta)))
             psi = factor @ factor.T
             if restricted(self.pooling, psi).value >= allowed:
                 return psi
@@ -87,14 +91,12 @@ class RestrictedFit:
         )
 
 
-def fit_restricted(pooling: Pooling, start: np.ndarray) -> RestrictedFit:
+def fit_restricted(pooling: Pooling) -> RestrictedFit:
     """Maximise the restricted likelihood over Psi.
 
     Parameters
     ----------
     pooling : Pooling
-    start : ndarray, shape (p, p)
-        A rough Psi, for example by moments; may be singular.
 
     Returns
     -------
@@ -106,43 +108,77 @@ def fit_restricted(pooling: Pooling, start: np.ndarray) -> RestrictedFit:
         If no maximum is found.
     """
     scale = np.sqrt(np.mean(np.einsum("ipp->ip", pooling.covariances), axis=0) + np.var(pooling.estimates, axis=0))
-    scaled = Pooling(pooling.estimates / scale, pooling.covariances / np.outer(scale, scale), pooling.design / scale[:, None])
-    factor, information = _search(scaled, start / np.outer(scale, scale))
+    best = _search(
+        Pooling(pooling.estimates / scale, pooling.covariances / np.outer(scale, scale), pooling.design / scale[:, None])
+    )
     rows = np.tril_indices(len(scale))
     units = scale[rows[0]]
     return RestrictedFit(
-        theta=units * factor[rows],
-        covariance=np.outer(units, units) * _inverse(information),
+        theta=units * best.factor[rows],
+        covariance=np.outer(units, units) * _inverse(best.information),
         pooling=pooling,
-        log_likelihood=restricted(pooling, np.outer(scale, scale) * (factor @ factor.T)).value,
+        log_likelihood=restricted(pooling, np.outer(scale, scale) * (best.factor @ best.factor.T)).value,
     )
 
 
-def _search(pooling: Pooling, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the triangular factor of the best Psi, and the information there.
+def _search(pooling: Pooling) -> "_Climbed":
+    """Find the best Psi.
 
-    Factors are square in the search: one triangular has points of lost rank from which not every direction can be reached.
+    The likelihood has several maxima at times, with clusters that are few or differ much in precision. The two searches, from a
+    large and from a small Psi, then mostly end apart, and others are made.
     """
-    from scipy.optimize import minimize
-
-    p = len(start)
-
-    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        factor = theta.reshape(p, p)
-        at = restricted(pooling, factor @ factor.T)
-        return -at.value, -2 * (at.slope @ factor).ravel()
-
-    for ridge in (0.02, 0.5):
-        root = np.linalg.cholesky(start + ridge * np.eye(p))
-        found = minimize(objective, root.ravel(), jac=True, method="BFGS", options=_OPTIONS).x.reshape(p, p)
-        factor = np.linalg.qr(found.T, mode="r").T
-        information = -hessian(pooling, factor)
-        if _is_maximum(restricted(pooling, factor @ factor.T), factor, information):
-            return factor, information
+    precisions = np.linalg.inv(pooling.covariances)
+    residuals = pooling.residuals(pooling.weighted(precisions)[0])
+    unit = np.eye(residuals.shape[1])
+    large = residuals.T @ residuals / len(residuals) + RIDGE * unit
+    small = np.linalg.inv(precisions.mean(axis=0))  # as are the errors of the most precise clusters
+    found = [_climbed(pooling, psi) for psi in (large, small)]
+    best = max(found, key=lambda one: one.value)
+    if abs(found[0].value - found[1].value) > SLACK or not best.is_maximum:
+        rough = moments(pooling)
+        more = (rough + RIDGE * unit, np.diag(np.diag(rough)) + RIDGE * unit, RIDGE * unit, unit)
+        best = max([best, *(_climbed(pooling, psi) for psi in more)], key=lambda one: one.value)
+    if best.is_maximum:
+        return best
     raise ImputationError(
         f"The restricted likelihood of the coefficients of {len(pooling.estimates)} clusters has no maximum that a search "
         "finds. Use fewer predictors, or estimator='moments'."
     )
+
+
+@dataclass(frozen=True)
+class _Climbed:
+    """Where a search ended."""
+
+    pooling: Pooling
+    factor: np.ndarray
+    value: float
+
+    @cached_property
+    def information(self) -> np.ndarray:
+        return -hessian(self.pooling, self.factor)
+
+    @cached_property
+    def is_maximum(self) -> bool:
+        at = restricted(self.pooling, self.factor @ self.factor.T)
+        return _is_maximum(at, self.factor, self.information)
+
+
+def _climbed(pooling: Pooling, start: np.ndarray) -> _Climbed:
+    """Search from one Psi, which is regular.
+
+    Factors are square in the search: one triangular has points of lost rank from which not every direction can be reached.
+    """
+    p = len(start)
+
+    def likelihood(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        factor = theta.reshape(p, p)
+        at = restricted(pooling, factor @ factor.T)
+        return at.value, 2 * (at.slope @ factor).ravel()
+
+    theta, value = climb(likelihood, np.linalg.cholesky(start).ravel())
+    factor = np.linalg.qr(theta.reshape(p, p).T, mode="r").T
+    return _Climbed(pooling, factor * np.where(np.diag(factor) < 0, -1.0, 1.0), value)  # which draws would depend on
 
 
 def _is_maximum(at: Restricted, factor: np.ndarray, information: np.ndarray) -> bool:
@@ -179,25 +215,3 @@ def lower(triangle: np.ndarray) -> np.ndarray:
     matrix = np.zeros((p, p))
     matrix[np.tril_indices(p)] = triangle
     return matrix
-
-
-def square_root(covariance: np.ndarray) -> np.ndarray:
-    """Give a matrix R with ``R R'`` a covariance matrix, which may be singular.
-
-    Parameters
-    ----------
-    covariance : ndarray, shape (..., p, p)
-
-    Returns
-    -------
-    ndarray, shape (..., p, p)
-
-    Notes
-    -----
-    Of the correlation matrix, so that coefficients in very different units lose nothing. Eigenvalues that are negative by
-    rounding count as 0.
-    """
-    scale = np.sqrt(np.maximum(np.einsum("...pp->...p", covariance), 0.0))
-    safe = np.where(scale > 0, scale, 1.0)
-    values, vectors = np.linalg.eigh(covariance / (safe[..., :, None] * safe[..., None, :]))
-    return scale[..., :, None] * vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]

@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from jmimpute.chained.moments import moments
-from jmimpute.chained.reml import RestrictedFit, fit_restricted, square_root
+from jmimpute.chained.random_effects import draw_effects, root
+from jmimpute.chained.reml import RestrictedFit, fit_restricted
 from jmimpute.chained.restricted import Pooling
 from jmimpute.errors import ImputationError, options
 
@@ -95,7 +96,7 @@ class Drawn:
         conditional = _pseudo_conditional if pseudo_inverse else _conditional
         gain, variances[fitted] = conditional(self.psi, covariances)
         centres[fitted] += (gain @ (estimates - centres[fitted])[:, :, None])[:, :, 0]
-        return centres + (square_root(variances) @ rng.standard_normal(centres.shape)[:, :, None])[:, :, 0]
+        return draw_effects(centres, root(variances), rng)
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Meta:
 
     @cached_property
     def _root(self) -> np.ndarray:
-        return square_root(self.covariance)
+        return root(self.covariance)
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Draw the distribution between clusters.
@@ -189,10 +190,8 @@ def meta(
         moderators = None
     _check_clusters(K, moderators)
     pooling = Pooling(estimates, covariances, design(K, p, moderators, moderated))
-    psi, fit = moments(pooling), None
-    if estimator == "reml":
-        fit = fit_restricted(pooling, psi)
-        psi = fit.psi
+    fit = fit_restricted(pooling) if estimator == "reml" else None
+    psi = moments(pooling) if fit is None else fit.psi
     gamma, covariance, _ = pooling.weighted(np.linalg.inv(covariances + psi))
     return Meta(gamma, covariance, psi, moderated, fit)
 

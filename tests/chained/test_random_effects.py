@@ -64,6 +64,25 @@ def test_roots_are_cholesky_factors():
     np.testing.assert_allclose(found[:, :2], COMBINATION @ np.linalg.cholesky(PSI[:2, :2]), atol=1e-6)
 
 
+def test_roots_of_covariances_in_very_different_units():
+    units = np.array([1e-6, 1.0, 1e6, 1.0])
+    covariance = np.outer(units, units) * np.array([[1, 0.9, 0, 0], [0.9, 1, 0.3, 0], [0, 0.3, 1, 0], [0, 0, 0, 0]])
+    found = root(covariance)
+    np.testing.assert_allclose(found @ found.T, covariance, rtol=1e-9, atol=1e-12)
+
+
+def test_roots_come_in_stacks():
+    """Of rounding errors, too: what has next to no variance has none, and adds none to what it is correlated with."""
+    repeated = np.array([[1.0, 1.0, 0.5], [1.0, 1.0, 0.5], [0.5, 0.5, 1.0]])
+    rounded = np.array([[1e-18, 1e-8, 0.0], [1e-8, 1.0, 0.0], [0.0, 0.0, -1e-17]])
+    found = root(np.array([[PSI, SINGULAR], [repeated, rounded]]))
+    np.testing.assert_allclose(found[0, 0], root(PSI), atol=1e-12)
+    np.testing.assert_allclose(found[0, 1], root(SINGULAR), atol=1e-12)
+    # Below a 0 on the diagonal nothing is left to chance.
+    np.testing.assert_allclose(found[1, 0], [[1, 0, 0], [1, 0, 0], [0.5, 0, np.sqrt(0.75)]], atol=1e-12)
+    np.testing.assert_allclose(found[1, 1] @ found[1, 1].T, np.diag([0.0, 1.0, 0.0]), atol=1e-8)
+
+
 def test_inverse_wishart_draws_have_their_distribution():
     """Quadratic forms in a direction c: that of the inverse is chi-square(df), one over that of the draw chi-square(df - 2)."""
     rng = np.random.default_rng(1)

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import chi2
 
 from jmimpute.chained import reml
-from jmimpute.chained.reml import lower, square_root
+from jmimpute.chained.random_effects import root
+from jmimpute.chained.reml import lower
 from jmimpute.chained.restricted import Pooling, hessian, restricted
 from jmimpute.chained.stage_two import Drawn, design, meta
 from jmimpute.errors import ImputationError
@@ -149,6 +150,45 @@ def test_reml_is_the_maximum_at_the_boundary_too(rank):
     np.testing.assert_allclose(fit.log_likelihood, found - 8 * np.log(units).sum())
 
 
+SEVERAL_MAXIMA = json.loads((Path(__file__).parents[1] / "reference" / "selection_block.json").read_text())
+
+
+def selection_block():
+    """Nine coefficients in nine regions, where interviewers differ much in one and hardly in the others."""
+    triangles = np.array([lower(np.array(each)) for each in SEVERAL_MAXIMA["lower_triangles"]])
+    return np.array(SEVERAL_MAXIMA["estimates"]), triangles + np.tril(triangles, -1).transpose(0, 2, 1)
+
+
+def test_the_best_of_several_maxima_is_that_of_mixmeta():
+    """The best but one has a log likelihood that is lower by 3.3. Their search stops early."""
+    estimates, covariances = selection_block()
+    fit = meta(estimates, covariances)
+    assert fit.restricted is not None
+    theirs = restricted(Pooling(estimates, covariances, design(9, 9)), np.array(SEVERAL_MAXIMA["Psi"])).value
+    assert theirs < fit.restricted.log_likelihood < theirs + 0.002
+    np.testing.assert_allclose(fit.psi, SEVERAL_MAXIMA["Psi"], atol=5e-4)
+    np.testing.assert_allclose((fit.gamma - SEVERAL_MAXIMA["beta"]) / SEVERAL_MAXIMA["se"], 0.0, atol=0.03)
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.covariance)), SEVERAL_MAXIMA["se"], rtol=0.02)
+
+
+@pytest.mark.parametrize("left_out", [None, 0, 5, 8])
+@pytest.mark.parametrize("factor", [0.6, 1.0])
+@pytest.mark.parametrize("chosen", [range(9), [0, 1, 2, 8], [0, 1, 8], [0, 8]], ids=len)
+def test_no_search_from_elsewhere_finds_a_better_maximum(chosen, factor, left_out):
+    """In 26 of these 32 parts of one problem one of the starts that are tried ends at a worse one."""
+    regions = [region for region in range(9) if region != left_out]
+    estimates, covariances = selection_block()
+    estimates, covariances = estimates[np.ix_(regions, chosen)], factor * covariances[np.ix_(regions, chosen, chosen)]
+    fit = meta(estimates, covariances)
+    assert fit.restricted is not None
+    pooling, p = Pooling(estimates, covariances, design(len(regions), len(chosen))), len(chosen)
+    rng = np.random.default_rng(12)
+    psis = [size * (half := rng.normal(size=(p, p + 3))) @ half.T for size in (0.0002, 0.002, 0.02, 0.2)]
+    best = max(reml._climbed(pooling, psi).value for psi in psis)
+    assert fit.restricted.log_likelihood > best - 1e-6
+    assert (np.diag(lower(fit.restricted.theta)) >= 0).all()
+
+
 def test_a_maximum_is_told_from_a_saddle_and_from_a_slope(monkeypatch):
     """Where the factor is 0 the slope by it vanishes, whether the likelihood rises from there or not."""
     estimates, covariances = simulated(5, 9, np.eye(2))
@@ -223,7 +263,7 @@ def test_the_covariance_form_equals_the_precision_form():
     for pseudo_inverse in (False, True):
         draw = drawn.cluster_draw(np.random.default_rng(8), np.ones(17, bool), COEF, VCOV, None, pseudo_inverse)
         noise = np.random.default_rng(8).standard_normal((17, 3, 1))
-        np.testing.assert_allclose(draw - (square_root(D) @ noise)[:, :, 0], centres, rtol=1e-9)
+        np.testing.assert_allclose(draw - (root(D) @ noise)[:, :, 0], centres, rtol=1e-9)
 
 
 def test_a_huge_psi_leaves_clusters_as_they_are_and_a_psi_of_zero_pools_them():
@@ -288,13 +328,6 @@ def test_draws_that_are_always_ruled_out_are_refused(monkeypatch):
         ImputationError, match="17 clusters say too little about a 3 x 3 covariance matrix .* estimator='moments'"
     ):
         meta(COEF, VCOV).draw(np.random.default_rng(1))
-
-
-def test_roots_of_covariances_in_very_different_units():
-    units = np.array([1e-6, 1.0, 1e6, 1.0])
-    covariance = np.outer(units, units) * np.array([[1, 0.9, 0, 0], [0.9, 1, 0.3, 0], [0, 0.3, 1, 0], [0, 0, 0, 0]])
-    root = square_root(covariance)
-    np.testing.assert_allclose(root @ root.T, covariance, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(

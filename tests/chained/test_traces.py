@@ -1,12 +1,14 @@
 """Traces of chained equations, and the verdict on them."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
 
 import jmimpute as jm
-from jmimpute.chained.traces import from_record, to_record
+from jmimpute.chained.traces import from_record, r_hat, to_record
 from jmimpute.errors import ConvergenceWarning, ImputationError
 from tests.chained.tables import table
 
@@ -37,6 +39,7 @@ def test_traces_are_mean_and_sd_of_imputed_cells():
 def test_streams_that_agree_pass():
     found = verdict(np.random.default_rng(1))
     assert found.ok and "Streams agree: 10 streams of 12 sweeps" in str(found)
+    assert "Highest R-hat:" in str(found) and found.table.columns.tolist() == ["mean", "sd", "r_hat"]
     assert found.table.index.name == "quantity" and found.table["r_hat"].is_monotonic_decreasing
 
 
@@ -46,6 +49,35 @@ def test_streams_that_disagree_are_named():
     values[0, :, :, 1] += 3 * rng.normal(size=(10, 1))
     found = from_record(to_record(("a", "b"), *values))
     assert not found.ok and "R-hat up to" in found.messages[0] and ": mean[b]. Look at" in found.messages[0]
+
+
+def test_r_hat_equals_that_of_arviz():
+    """Also with an odd number of draws, with ties, and where spreads differ but not levels."""
+    from arviz_stats.base import array_stats
+
+    rng = np.random.default_rng(4)
+    draws = rng.normal(size=(6, 11, 4))
+    draws[:, :, 1] += rng.normal(size=(6, 1))
+    draws[:, :, 2] *= 5 * rng.random((6, 1))
+    draws[:, :, 3] = draws[:, :, 3].round()
+    expected = [array_stats.rhat(draws[:, :, k], method="rank", chain_axis=0, draw_axis=1) for k in range(4)]
+    np.testing.assert_allclose(r_hat(draws), expected, rtol=1e-12)
+
+
+def test_a_run_ends_without_what_takes_long_to_import():
+    """In a process of its own: R-hat of the streams needs no ArviZ, and the search for Psi no general optimiser."""
+    code = (
+        "import sys, numpy as np, pandas as pd, jmimpute as jm\n"
+        "rng = np.random.default_rng(1)\n"
+        "x, y = rng.normal(size=(2, 160))\n"
+        "data = pd.DataFrame({'g': np.repeat(range(8), 20), 'x': x, 'y': x + y})\n"
+        "data.loc[::3, 'x'] = data.loc[1::4, 'y'] = np.nan\n"
+        "chosen = {'x': 'two-stage', 'y': 'two-stage'}\n"
+        "jm.chained(data, chosen, cluster='g', m=4, iterations=8, random_seed=1, progressbar=False)\n"
+        "print(*sorted({'arviz_stats', 'numba', 'xarray', 'scipy.optimize', 'scipy.stats'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 @pytest.mark.parametrize(("m", "sweeps"), [(3, 20), (20, 7)])
