@@ -244,7 +244,9 @@ class JointModel:
             package. ``"pymc"`` and ``"nutpie"`` sample `collapsed`; with categorical responses ``"pymc"`` samples `pymc` by
             the moves of ``"compiled"``, and ``"nutpie"`` nothing. ``"gibbs"`` is a plain blocked Gibbs sampler, for
             comparison; it needs inverse-Wishart or flat priors. Models with level-2 responses, covariances of clusters or
-            uncorrelated random effects have ``"compiled"`` only, blocks of exact draws and collapsed moves.
+            uncorrelated random effects have ``"compiled"`` only, blocks of exact draws and collapsed moves. Selection models
+            have ``"compiled"`` and ``"nutpie"``: the former is much faster where the variable is continuous, the latter mixes
+            better where it is not, and knows crossed random intercepts; ``"auto"`` chooses.
         cores : int, optional
             Chains that run at a time; all cores if not given. The draws do not depend on it.
         random_seed : int, optional

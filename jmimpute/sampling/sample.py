@@ -67,23 +67,26 @@ def _for_selection(sampler: str, specification: Specification) -> str:
     The compiled one draws latent normals, which is fast but mixes badly where the variable itself is one of them, and knows no
     crossed factors; nutpie integrates them, which it can in some models only.
     """
-    crossed = [factor.column for selected in specification.selections for factor in selected.crossed]
-    differs = any(isinstance(selected.clause.rho, ByCluster) for selected in specification.selections)
-    if sampler == COMPILED and differs:
-        raise SamplingError("sampler='compiled' does not know correlations that differ between clusters. Use sampler='auto'.")
-    if sampler == COMPILED and crossed:
-        raise SamplingError(
-            f"sampler='compiled' does not know crossed random intercepts, as those of {some(crossed)} are. Use sampler='auto'."
-        )
     if sampler not in (AUTO, COMPILED, NUTPIE):
         raise SamplingError(f"sampler={sampler!r} does not know selection models. Use sampler='auto'.")
-    problem = what_cannot_be_integrated(specification)
+    unknown, problem = _unknown_to_compiled(specification), what_cannot_be_integrated(specification)
+    if sampler == COMPILED and unknown:
+        raise SamplingError(f"sampler='compiled' does not know {unknown}. Use sampler='auto'.")
     if sampler == NUTPIE and problem:
         raise SamplingError(f"sampler='nutpie' cannot sample this selection model: {problem} Or use sampler='compiled'.")
     if sampler != AUTO:
         return sampler
     categorical = any(selected.variable.is_latent for selected in specification.selections)
-    return NUTPIE if crossed or differs or (categorical and not problem) else COMPILED
+    return NUTPIE if unknown or (categorical and not problem) else COMPILED
+
+
+def _unknown_to_compiled(specification: Specification) -> str:
+    """What of selection submodels the compiled sampler does not know; empty if it knows all."""
+    crossed = [factor.column for selected in specification.selections for factor in selected.crossed]
+    if crossed:
+        return f"crossed random intercepts, as those of {some(crossed)} are"
+    differs = any(isinstance(selected.clause.rho, ByCluster) for selected in specification.selections)
+    return "correlations that differ between clusters" if differs else ""
 
 
 def sample(

@@ -131,8 +131,10 @@ def check(specification: "Specification") -> None:
     if differs and not specification.n_clusters:
         raise FormulaError(f"The rho of {differs[0]!r} cannot differ between clusters: the model has none. Use another prior.")
     problem = what_cannot_be_integrated(specification)
-    if problem and any(selected.crossed for selected in specification.selections):
-        raise FormulaError(f"A selection model with a crossed random intercept cannot be sampled here: {problem}")
+    crossed = any(selected.crossed for selected in specification.selections)
+    if problem and (crossed or differs):
+        what = "a crossed random intercept" if crossed else "a rho that differs between clusters"
+        raise FormulaError(f"A selection model with {what} cannot be sampled here: {problem}")
 
 
 def what_cannot_be_integrated(specification: "Specification") -> str:

@@ -163,6 +163,16 @@ def test_crossed_factors_beside_nominal_variables():
         specify("y + kind ~ x + (1 | site)", frame, missing={"y": said})
 
 
+def test_a_rho_of_each_cluster_needs_clusters_and_few_latents():
+    frame = table()
+    said = clause("~ x + z", rho=jm.priors.by_cluster())
+    with pytest.raises(FormulaError, match="the model has none"):
+        specify("y ~ x", frame, missing={"y": said})
+    frame["kind"] = pd.Categorical(np.tile(list("abc"), 40))
+    with pytest.raises(FormulaError, match="a rho that differs between clusters cannot be sampled here"):
+        specify("y + kind ~ x + (1 | site)", frame, missing={"y": clause(rho=jm.priors.by_cluster())})
+
+
 def test_too_many_latents_of_one_row():
     frame = table()
     for name in ("p", "q"):
