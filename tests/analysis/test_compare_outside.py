@@ -61,6 +61,7 @@ def test_complete_cases_of_popmis_are_those_of_lme4(popmis):
 
 
 @pytest.mark.sampling
+@pytest.mark.slow
 def test_the_joint_model_agrees_with_pan_on_popmis(popmis):
     """Both are the same model, but for weak priors: with 50 and 100 imputations the difference has a Monte Carlo SD of 0.08 SE.
 
