@@ -55,7 +55,7 @@ def draw_constrained(omega, cross, weight, continuous, latent, pairs, log_step, 
     root = psi.copy()
     factor(root)
     noisy = half.T.copy()
-    add_matmul(1.0, root, _noise(n_c, n_l, rng), noisy)
+    add_matmul(1.0, root, noise(n_c, n_l, rng), noisy)
     gamma, o_cl = np.zeros((n_c, n_l)), np.zeros((n_c, n_l))
     add_matmul(1.0, noisy, inverse, gamma)
     add_matmul(1.0, gamma, r, o_cl)
@@ -110,7 +110,7 @@ def inverse_wishart(df, scale, rng):
     dim = scale.shape[0]
     root = scale.copy()
     factor(root)
-    bartlett = np.tril(_noise(dim, dim, rng))
+    bartlett = np.tril(noise(dim, dim, rng))
     for k in range(dim):
         bartlett[k, k] = math.sqrt(rng.chisquare(df - k))
     half, out = np.zeros((dim, dim)), np.zeros((dim, dim))
@@ -135,7 +135,8 @@ def draw_normal(root, vector, rng):
 
 
 @kernel
-def _noise(n_rows, n_columns, rng):
+def noise(n_rows, n_columns, rng):
+    """Matrix of standard normals."""
     out = np.empty((n_rows, n_columns))
     for i in range(n_rows):
         for k in range(n_columns):

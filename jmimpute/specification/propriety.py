@@ -136,6 +136,24 @@ def _check_rows_of_clusters(specification: "Specification") -> None:
             f"{why}. Too few: {listed}. Give it a prior such as priors={{'Omega_e': jm.priors.lkj()}}, or let clusters borrow "
             "from each other by covariance='random'."
         )
+    _check_absent(specification, float(df) if isinstance(prior, InverseWishart) else -1.0)
+
+
+def _check_absent(specification: "Specification", df: float) -> None:
+    """Of a response without values in a cluster only the prior tells how it varies there."""
+    continuous = ~specification.layout.latent
+    seen = np.zeros((specification.n_clusters, len(continuous)), dtype=bool)
+    np.logical_or.at(seen, specification.clusters.codes, ~np.isnan(specification.y))
+    absent = ~seen & continuous
+    improper = np.flatnonzero(absent.any(axis=1) & (absent.sum(axis=1) - 1 >= df))
+    if improper.size:
+        names = np.array(specification.layout.responses, dtype=object)
+        listed = some(f"{specification.clusters.labels[j]} ({', '.join(names[absent[j]])})" for j in improper)
+        raise PriorError(
+            f"This prior of Omega_e, {specification.priors.Omega_e}, is improper, and responses have no value in some "
+            f"clusters: {listed}. Give it a prior such as priors={{'Omega_e': jm.priors.lkj()}}, or let clusters borrow from "
+            "each other by covariance='random'."
+        )
 
 
 def _needed(latent: np.ndarray) -> int:

@@ -33,6 +33,8 @@ class Cells(NamedTuple):
     cluster, group : ndarray of int, shape (n_cells,)
     omega : ndarray of int, shape (n_groups,)
         Which Omega_e the rows of a group have; 0 if it is common.
+    absent : ndarray of bool, shape (K, p)
+        Continuous responses of which none of the rows of an Omega_e has a value, while they have others.
     n_rows : ndarray of int, shape (K,)
         Rows that each of the K matrices Omega_e has.
     xx, zx, zz : ndarray, shapes (n_cells, q, q), (n_cells, r, q), (n_cells, r, r)
@@ -47,6 +49,7 @@ class Cells(NamedTuple):
     cluster: np.ndarray
     group: np.ndarray
     omega: np.ndarray
+    absent: np.ndarray
     n_rows: np.ndarray
     xx: np.ndarray
     zx: np.ndarray
@@ -196,7 +199,7 @@ def build(specification: Specification, every_row: bool = False) -> Model:
     n_omega = 1 if common else specification.n_clusters
     return Model(
         problem,
-        _cells(rows, omega, n_omega, specification.n_clusters),
+        _cells(rows, omega, _absent(observed, omega, n_omega, layout.latent), specification.n_clusters),
         _level2(specification),
         prior_1(specification),
         prior_2(specification),
@@ -223,19 +226,25 @@ def _only_patterns(observed: np.ndarray) -> Statistics:
     )
 
 
-def _cells(rows: Rows, omega: np.ndarray, n_omega: int, n_clusters: int) -> Cells:
+def _absent(observed: np.ndarray, omega: np.ndarray, n_omega: int, latent: np.ndarray) -> np.ndarray:
+    seen = np.zeros((n_omega, len(latent)), dtype=bool)
+    np.logical_or.at(seen, omega, observed)
+    return ~seen & ~latent & seen.any(axis=1)[:, None]
+
+
+def _cells(rows: Rows, omega: np.ndarray, absent: np.ndarray, n_clusters: int) -> Cells:
     group_of_row = np.repeat(np.arange(len(rows.starts) - 1), np.diff(rows.starts))
     changes = (np.diff(group_of_row) != 0) | (np.diff(rows.cluster) != 0)
     first = np.concatenate([[0], np.flatnonzero(changes) + 1]).astype(np.int64)
     start = np.append(first, len(group_of_row))
-    n_rows = np.zeros(n_omega, dtype=np.int64)
+    n_rows = np.zeros(len(absent), dtype=np.int64)
     np.add.at(n_rows, omega[group_of_row], 1)
 
     def sums(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.array([left[:, a:b] @ right[:, a:b].T for a, b in pairwise(start)])
 
     return Cells(
-        start, rows.cluster[first], group_of_row[first], omega, n_rows,
+        start, rows.cluster[first], group_of_row[first], omega, absent, n_rows,
         sums(rows.x, rows.x), sums(rows.z, rows.x), sums(rows.z, rows.z),
         np.argsort(rows.cluster, kind="stable"),
         np.concatenate([[0], np.cumsum(np.bincount(rows.cluster, minlength=n_clusters))]).astype(np.int64),

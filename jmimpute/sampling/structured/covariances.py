@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from jmimpute.compilation import kernel
-from jmimpute.sampling.gibbs_covariances import draw_constrained, draw_correlations, inverted
+from jmimpute.graph.small_matrices import cholesky_in_place
+from jmimpute.sampling.gibbs_covariances import draw_constrained, draw_correlations, inverse_wishart, inverted
 from jmimpute.sampling.structured.hierarchy import move_hierarchy
 from jmimpute.sampling.structured.priors import HIERARCHY, LOG_SD, SEPARATE
 from jmimpute.sampling.structured.slices import slice_exponential
@@ -34,6 +35,8 @@ def move_covariances(model, state, cross, gain, rng):
     else:
         for k in range(cross.shape[0]):
             if prior.kind == SEPARATE:
+                if prior.latent.shape[0] == 0 and n_rows[k] >= cross.shape[1]:
+                    _jump(state.omega[k], cross[k], 1.0 * n_rows[k], prior, rng)
                 sd, correlation = _separated(state.omega[k], prior)
                 _draw_sds(sd, correlation, cross[k], 1.0 * n_rows[k], prior, state.log_sd, rng)
                 power = prior.eta - 1.0 - 0.5 * n_rows[k]
@@ -46,6 +49,22 @@ def move_covariances(model, state, cross, gain, rng):
                     state.omega[k], total, n_rows[k] + prior.power, prior.continuous, prior.latent, prior.pairs,
                     state.log_step[k], gain, rng,
                 )  # fmt: skip
+
+
+@kernel
+def _jump(omega, cross, n, prior, rng):
+    """Propose IW(n, T), as if the prior were |Omega|^{-(p + 1)/2}: of many rows most proposals are accepted."""
+    proposed = inverse_wishart(n, cross, rng)
+    if math.log(rng.random()) < _log_weight(proposed, prior) - _log_weight(omega, prior):
+        omega[:] = proposed
+
+
+@kernel
+def _log_weight(omega, prior):
+    """Log of the prior over |Omega|^{-(p + 1)/2}; the volume element of sds and correlations is the product of sd^-p."""
+    sd, correlation = _separated(omega, prior)
+    value = (prior.eta - 1.0 + 0.5 * (len(sd) + 1)) * cholesky_in_place(correlation)
+    return value + np.sum(np.log(sd)) - 0.5 * np.sum((sd / prior.sd) ** 2)
 
 
 @kernel

@@ -16,6 +16,7 @@ from jmimpute.sampling.latents.moves import move_latent
 from jmimpute.sampling.latents.rows import CHUNK
 from jmimpute.sampling.latents.state import FREE
 from jmimpute.sampling.latents.tuning import TARGET_LATENT, adapt_step, learn_metric
+from jmimpute.sampling.structured.absent import redraw_absent
 from jmimpute.sampling.structured.coefficients import draw_coefficients
 from jmimpute.sampling.structured.covariances import move_covariances
 from jmimpute.sampling.structured.effects import draw_psi, move_omega_u, summarise
@@ -139,6 +140,7 @@ def _iterate(model, state, tuning, learning, gain, work, acceptance, rng):
     move_level2(model, state, gain, rng)
     refresh_residuals(model, state)
     draw_missing(model, state, rng)
+    redraw_absent(model, state, rng)
     prior = model.prior_e
     if prior.kind == HIERARCHY and prior.latent.shape[0] > 0 and prior.continuous.shape[0] > 0:
         move_regressions(model, state, rng)

@@ -49,7 +49,7 @@ def draw_missing(model, state, rng):
         whole[k] = inverted(state.omega[k])
     for g in range(observed.shape[0]):
         if not observed[g].all():
-            _fill(observed[g], whole[model.cells.omega[g]], state.rows.residual[:, starts[g] : starts[g + 1]], rng)
+            fill(observed[g], whole[model.cells.omega[g]], state.rows.residual[:, starts[g] : starts[g + 1]], rng)
 
 
 @kernel
@@ -90,8 +90,8 @@ def complete(model, state):
 
 
 @kernel
-def _fill(observed, precision, residual, rng):
-    """Draw the missing residuals m of the rows of a group: N(-P_mm^-1 P_mo r_o, P_mm^-1) with the precision P."""
+def fill(observed, precision, residual, rng):
+    """Draw residuals m that are not observed for rows that are alike: N(-P_mm^-1 P_mo r_o, P_mm^-1) with the precision P."""
     missing, present = np.flatnonzero(~observed), np.flatnonzero(observed)
     root, cross = block(precision, missing, missing), block(precision, missing, present)
     factor(root)

@@ -53,7 +53,7 @@ def unscaled(spec):
     )
 
 
-def specification(formula, level2, covariance, prior_e, prior_u, n_rows, n_clusters):
+def specification(formula, level2, covariance, prior_e, prior_u, n_rows, n_clusters, absent_first=""):
     """Everything but the values of responses, with priors that are proper and not flat where the data are weak."""
     rng = np.random.default_rng(1)
     rows, clusters = np.arange(n_rows), np.arange(n_clusters)
@@ -62,6 +62,7 @@ def specification(formula, level2, covariance, prior_e, prior_u, n_rows, n_clust
     frame = pd.DataFrame({name: _column(name, rows, rng) for name in names}, dtype=float)
     absent = rng.random(frame.shape) < 0.2
     absent[5] = True
+    absent |= np.array([name in absent_first for name in names]) & (code == 0)[:, None]
     frame = frame.mask(absent).assign(x=rng.normal(size=n_rows), g=code, X=rng.normal(size=n_clusters)[code])
     for place, name in enumerate(names2):
         values = _column(name, clusters, rng)
