@@ -1,6 +1,6 @@
 """Multiple imputation of incomplete multilevel data with a joint model, on PyMC.
 
-    table -> specification -> graph -> sampling -> imputation -> analysis -> plots -> cli
+    table -> specification -> graph -> sampling -> imputation -> analysis -> plots -> report -> cli
 
 The objects an analyst holds are `JointModel`, `Fit` and `Imputations`; `impute` makes all three in one call. This module hands
 names on and does nothing else: each is imported when it is first used, so that ``import jmimpute`` takes no time.
@@ -30,15 +30,18 @@ if TYPE_CHECKING:
     from jmimpute.mnar.tipping import TippingPoint, tipping_contour, tipping_point
     from jmimpute.model import JointModel, impute
     from jmimpute.readers import concat, from_tables, load, read_long, read_mice, read_spss, read_stata
+    from jmimpute.report.report import Report, report
     from jmimpute.specification import families, priors
     from jmimpute.specification.advice.suggestion import suggest
     from jmimpute.specification.selection import selection
 
 __version__ = "0.1.0"
 
-# The folder has the name of the function `chained`: imported here, it cannot take the place of the function later.
-import_module("jmimpute.chained")
-del globals()["chained"]
+# Folders with the names of the functions `chained` and `report`: imported here, they cannot take the place of these later.
+for folder in ("chained", "report"):
+    import_module(f"jmimpute.{folder}")
+    del globals()[folder]
+del folder
 
 _HOMES = {
     "Analyses": "jmimpute.analysis.analyze",
@@ -48,6 +51,7 @@ _HOMES = {
     "Imputations": "jmimpute.imputations",
     "JointModel": "jmimpute.model",
     "Pooled": "jmimpute.analysis.pool",
+    "Report": "jmimpute.report.report",
     "Sensitivity": "jmimpute.mnar.sensitivity",
     "TippingPoint": "jmimpute.mnar.tipping",
     "ampute": "jmimpute.amputation",
@@ -71,6 +75,7 @@ _HOMES = {
     "read_spss": "jmimpute.readers",
     "read_stata": "jmimpute.readers",
     "reference_based": "jmimpute.mnar.reference",
+    "report": "jmimpute.report.report",
     "scale": "jmimpute.mnar.adjustments",
     "selection": "jmimpute.specification.selection",
     "sensitivity": "jmimpute.mnar.sensitivity",
@@ -98,6 +103,7 @@ __all__ = [
     "Imputations",
     "JointModel",
     "Pooled",
+    "Report",
     "Sensitivity",
     "TippingPoint",
     "ampute",
@@ -128,6 +134,7 @@ __all__ = [
     "read_spss",
     "read_stata",
     "reference_based",
+    "report",
     "scale",
     "selection",
     "sensitivity",

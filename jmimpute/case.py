@@ -1,4 +1,4 @@
-"""A case study in one TOML file: formulas, families, priors, sampling, imputation and analysis. It cannot run code."""
+"""A case study in one TOML file: data, formulas, families, priors, sampling, imputation, analysis. It cannot run code."""
 
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,21 @@ class Analysis(_Section):
 
 
 class Case(_Section):
-    """The whole file."""
+    """The whole file; `data` is a name that `jmimpute.datasets.load` or `jmimpute.datasets.fetch` knows."""
 
     title: str
     model: Model
     description: str = ""
+    data: str | None = None
     sampling: Sampling = Sampling()
     imputation: Imputation = Imputation()
     analysis: Analysis | None = None
+
+    def with_sampling(self, draws: int | None = None, tune: int | None = None, chains: int | None = None) -> "Case":
+        """Give the same case with other numbers of draws, of tuning steps or of chains; None stands for those it has."""
+        given = {"draws": draws, "tune": tune, "chains": chains}
+        said = {name: number for name, number in given.items() if number is not None}
+        return msgspec.structs.replace(self, sampling=msgspec.structs.replace(self.sampling, **said))
 
     def families(self) -> dict[str, Family]:
         """Make the families that the file names; they are checked when the model is made."""
@@ -151,7 +158,7 @@ def read_case(path: str | Path) -> Case:
         raise ExchangeError(f"The model file {path} cannot be read: {error.strerror}.") from error
     except msgspec.ValidationError as error:
         raise ExchangeError(
-            f"The model file {path} is not right: {error}. Known tables and keys: title, description, "
+            f"The model file {path} is not right: {error}. Known tables and keys: title, description, data, "
             + ", ".join(f"[{name}] {' '.join(section.__struct_fields__)}" for name, section in _SECTIONS.items())
             + "."
         ) from error

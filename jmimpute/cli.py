@@ -1,4 +1,4 @@
-"""`jmimpute demo | inspect | run | compare`: the main job from a terminal."""
+"""`jmimpute demo | inspect | run | compare | report`: the main job from a terminal."""
 
 import sys
 from collections.abc import Sequence
@@ -60,8 +60,11 @@ def inspect(data: Path, *, cluster: str | None = None) -> None:
 def run(
     model: Path,
     *,
-    data: Path,
+    data: Path | None = None,
     imputations: Annotated[int | None, Parameter(name=["--imputations", "-m"])] = None,
+    draws: int | None = None,
+    tune: int | None = None,
+    chains: int | None = None,
     seed: int | None = None,
     out: Path = Path("out"),
     progress: bool = True,
@@ -73,9 +76,15 @@ def run(
     model : Path
         A .toml file; models/ has examples.
     data : Path
-        A .csv or .parquet file.
+        A .csv or .parquet file, instead of the data set that the model file names.
     imputations : int
         Number of imputations, instead of the one in the model file.
+    draws : int
+        Draws a chain, instead of those in the model file: a few hundred for a first look.
+    tune : int
+        Tuning steps a chain, instead of those in the model file.
+    chains : int
+        Number of chains, instead of the one in the model file.
     seed : int
         Seed of the random numbers; drawn, and written to the manifest, if not given.
     out : Path
@@ -85,10 +94,13 @@ def run(
     """
     from jmimpute.case import read_case
     from jmimpute.table.files import read_data
+    from jmimpute.workflow import data_of
     from jmimpute.workflow import run as do
 
-    suffix = ".parquet" if data.suffix == ".parquet" else ".csv"
-    do(read_case(model), read_data(data), out, suffix=suffix, m=imputations, seed=seed, progressbar=progress)
+    case = read_case(model).with_sampling(draws, tune, chains)
+    table = data_of(case) if data is None else read_data(data)
+    suffix = ".parquet" if data is not None and data.suffix == ".parquet" else ".csv"
+    do(case, table, out, suffix=suffix, m=imputations, seed=seed, progressbar=progress)
 
 
 @app.command
@@ -114,6 +126,27 @@ def compare(*sources: Path, analysis: str, family: str = "gaussian", level: floa
     if twice:
         raise ExchangeError(f"{twice.pop()} is given twice.")
     print(beside(dict(zip(named, _imputations(sources), strict=True)), analysis, family=family, level=level))
+
+
+@app.command
+def report(folder: Path, *, out: Path | None = None) -> None:
+    """Report a finished run: missing values, assumptions, model, convergence, results. No chain is run again.
+
+    Parameters
+    ----------
+    folder : Path
+        That `jmimpute run` or `jmimpute demo` left.
+    out : Path
+        A .html or .json file; report.html and report.json in this folder if not given.
+    """
+    from jmimpute.report.report import checked_path
+    from jmimpute.workflow import report_on
+
+    paths = [folder / "report.html", folder / "report.json"] if out is None else [checked_path(out)]
+    made = report_on(folder)
+    for path in paths:
+        made.save(path)
+    print(f"Written: {', '.join(map(str, paths))}")
 
 
 def _imputations(sources: Sequence[Path]) -> "list[Imputations]":

@@ -18,6 +18,7 @@ from jmimpute.errors import ConvergenceWarning, ExchangeError, IdentificationWar
 from jmimpute.imputations import Imputations
 from jmimpute.model import JointModel
 from jmimpute.sampling.threads import Settings
+from jmimpute.stopwatch import SECONDS, Stopwatch, added
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +36,7 @@ IMPUTATION_STREAM, EFFECT_STREAM = 1, 2
 class Fit(Checks):
     """Posterior draws of a joint model.
 
-    Made by `JointModel.fit` or `jmimpute.load_fit`; not by hand.
+    Made by `JointModel.fit` or `jmimpute.load_fit`; by hand only of draws from an extension of `JointModel.collapsed`.
 
     Attributes
     ----------
@@ -47,12 +48,15 @@ class Fit(Checks):
         Entropy from which chains and imputations draw their streams of random numbers.
     settings : dict
         How it was sampled.
+    seconds : dict
+        What sampling took, ``wall`` and ``cpu``; empty if not known.
     """
 
     model: JointModel
     tree: xr.DataTree = field(repr=False)
     seed: int
     settings: dict[str, Any] = field(repr=False)
+    seconds: dict[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def posterior(self) -> xr.Dataset:
@@ -195,6 +199,7 @@ class Fit(Checks):
 
         if STATE not in self.tree.children:
             raise SamplingError("These chains left no state to go on from: fit the model again with more draws.")
+        watch = Stopwatch()
         sizes = self.posterior.sizes
         used = {name: self.settings[name] for name in ("target_accept", "thin")}
         settings = Settings(draws, 0, sizes[names.CHAIN], cores, progressbar=progressbar, **used)
@@ -203,7 +208,8 @@ class Fit(Checks):
         tree = joined(self.tree, more)
         n_draws = tree["posterior"].sizes[names.DRAW]
         runs = [*self.settings.get("runs", [sizes[names.DRAW]]), n_draws - sizes[names.DRAW]]
-        return _judged(Fit(self.model, tree, self.seed, {**self.settings, "draws": n_draws, "runs": runs}))
+        record = {**self.settings, "draws": n_draws, "runs": runs}
+        return _judged(Fit(self.model, tree, self.seed, record, added(self.seconds, watch.seconds())))
 
     def impute(self, m: int = 20, *, progressbar: bool = True) -> Imputations:
         """Draw the missing cells m times, each given another posterior draw.
@@ -227,6 +233,7 @@ class Fit(Checks):
         from jmimpute.imputation.impute import impute, missing_rows
         from jmimpute.progress import progress
 
+        watch = Stopwatch()
         specification, stats, plan = self.model.specification, self.model.statistics, self._plan(m)
         with progress("Imputing", m, progressbar) as report:
             values = impute(self.posterior, specification, stats, *plan, self._latents, report)
@@ -234,7 +241,8 @@ class Fit(Checks):
         variables = (*specification.layout.variables, *specification.layout.level2.variables)
         levels = {variable.name: variable.levels for variable in variables if variable.is_latent and variable.name in rows}
         cluster = specification.clusters.name
-        return Imputations(self.model.table, rows, values, int(m), cluster, self._provenance(), levels, _fit=self)
+        provenance = {**self._provenance(), SECONDS: added(self.seconds, watch.seconds())}
+        return Imputations(self.model.table, rows, values, int(m), cluster, provenance, levels, _fit=self)
 
     def _plan(self, m: int, stream: int = IMPUTATION_STREAM) -> tuple[list[tuple[int, int]], list[np.random.SeedSequence]]:
         """Draws of the first m imputations, and their streams of random numbers."""
@@ -267,7 +275,7 @@ class Fit(Checks):
         folder.mkdir(parents=True, exist_ok=True)
         kind = write_table(self.model.table, folder / "table.parquet")
         self.tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
-        write_manifest(folder, "fit", {"table": kind, **self._provenance()})
+        write_manifest(folder, "fit", {"table": kind, **self._provenance(), SECONDS: self.seconds})
 
     def __repr__(self) -> str:
         """Tell how many draws of which model."""
@@ -300,6 +308,7 @@ def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | 
 
     specification = model.specification
     chosen = choose(sampler, specification)
+    watch = Stopwatch(processes=chosen == "pymc")
     entropy: Any = np.random.SeedSequence(random_seed).entropy
     seed = int(entropy)
     keep = _kept(keep_latents, settings) if specification.has_latents else []
@@ -310,7 +319,7 @@ def fit(model: JointModel, settings: Settings, sampler: str, random_seed: int | 
 
         groups = pymc_samplers.sample(model, settings, chosen, seed, keep)
     provenance = {"sampler": sampler, **asdict(settings)} | ({"keep_latents": keep_latents} if LATENTS in groups else {})
-    return _judged(Fit(model, as_tree(groups), seed, provenance))
+    return _judged(Fit(model, as_tree(groups), seed, provenance, watch.seconds()))
 
 
 def _kept(number: int, settings: Settings) -> list[tuple[int, int]]:
@@ -370,4 +379,4 @@ def load_fit(path: str | Path) -> Fit:
     structure = {"level2": content.get("level2"), "covariance": content.get("covariance", COMMON)}
     structure["missing"] = selection.from_record(content.get("missing", {}))
     model = JointModel(content["formulas"], data, families=said, priors=chosen, latent_bounds=bounds, **structure)
-    return Fit(model, tree, content["seed"], content["settings"])
+    return Fit(model, tree, content["seed"], content["settings"], content.get(SECONDS, {}))

@@ -41,7 +41,7 @@ class Imputations(Exports):
     original : pandas.DataFrame
         The table as it was, rows numbered from 0.
     provenance : dict
-        Model, seed, settings and versions.
+        Model, seed, settings and versions, and the ``seconds`` that fit and imputation took, ``wall`` and ``cpu``.
     """
 
     _table: Table = field(repr=False)

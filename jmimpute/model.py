@@ -27,11 +27,11 @@ class JointModel:
     """A multivariate normal mixed model for the incomplete variables of a two-level table.
 
     With rows i in clusters j, responses y (continuous ones, and latent normals of categorical ones), covariates x of the
-    fixed and z of the random effects,
+    fixed and z of the random effects::
 
         y_ij = B'x_ij + U_j'z_ij + e_ij,     e_ij ~ N(0, Omega_e) or N(0, Omega_e,j),
 
-    and, with responses w and covariates x2 of clusters,
+    and, with responses w and covariates x2 of clusters::
 
         w_j = B2'x2_j + v_j,     (vec U_j, v_j) ~ N(0, Omega_u)
 

@@ -10,12 +10,46 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from jmimpute.case import Case
+from jmimpute.errors import ExchangeError, TableError, options
 from jmimpute.specification.families import GAUSSIAN, ORDINAL, Family
 from jmimpute.table.reading import replaced
 
 if TYPE_CHECKING:
     from jmimpute.fit import Fit
     from jmimpute.imputations import Imputations
+    from jmimpute.report.report import Report
+
+#: Fits of the analysis in the folder of a run.
+ANALYSES = "analyses.json"
+
+
+def data_of(case: Case) -> pd.DataFrame:
+    """Get the data set that a case names: one shipped with the package, or a public one.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    ExchangeError
+        If the case names none, its name is unknown, or a public one is neither on this machine nor to be downloaded.
+    """
+    from jmimpute import datasets
+
+    if case.data is None:
+        raise ExchangeError("The model file names no data set: give a table with --data.")
+    public = datasets.available().index
+    if case.data in public:
+        return datasets.fetch(case.data)
+    try:
+        return datasets.load(case.data)
+    except TableError as error:
+        raise ExchangeError(f"{error} Public ones: {options(list(public))}. For a table of yours give --data.") from error
 
 
 def categorised(data: pd.DataFrame, families: Mapping[str, Family]) -> pd.DataFrame:
@@ -30,7 +64,7 @@ def categorised(data: pd.DataFrame, families: Mapping[str, Family]) -> pd.DataFr
     -------
     pandas.DataFrame
         Categories are the levels said, or else those found; whole numbers are integers even if cells are missing.
-        Columns that are categoricals already stay as they are.
+        Columns that are categoricals already stay as they are, except that ordinal ones become ordered.
 
     Raises
     ------
@@ -41,7 +75,7 @@ def categorised(data: pd.DataFrame, families: Mapping[str, Family]) -> pd.DataFr
 
     columns = {}
     for name, family in families.items():
-        if family.kind == GAUSSIAN or name not in data or isinstance(data[name].dtype, pd.CategoricalDtype):
+        if family.kind == GAUSSIAN or name not in data or _is_settled(data[name].dtype, family):
             continue  # a name that is no column is refused when the model is made
         column = _whole(data[name])
         (variable,) = resolve(column.to_frame(), [name], {name: family})
@@ -51,6 +85,11 @@ def categorised(data: pd.DataFrame, families: Mapping[str, Family]) -> pd.DataFr
         dtype = pd.CategoricalDtype(list(levels), ordered=family.kind == ORDINAL)
         columns[name] = pd.Series(column.array.astype(object), data.index).astype(dtype)
     return replaced(data, columns)
+
+
+def _is_settled(dtype: Any, family: Family) -> bool:
+    """Whether a column has its categories, and their order where that counts."""
+    return isinstance(dtype, pd.CategoricalDtype) and (dtype.ordered or family.kind != ORDINAL)
 
 
 def _whole(column: pd.Series) -> pd.Series:
@@ -93,6 +132,7 @@ def run(
     -------
     Imputations
     """
+    from jmimpute.analysis.storage import write_analyses
     from jmimpute.imputation.schedule import schedule
     from jmimpute.model import JointModel
 
@@ -129,11 +169,13 @@ def run(
     written = ["fit/", "posterior_summary.csv", "imputations/", f"imputed{suffix}", "imputed.png"]
     written += ["imputed_by_cluster.png"] if imputations.cluster is not None and imputations.columns else []
     if case.analysis is not None:
-        pooled = imputations.analyze(**case.analysis.arguments()).pool()
+        analyses = imputations.analyze(**case.analysis.arguments())
+        pooled = analyses.pool()
         say(f"{case.analysis.formula}\n{pooled}\n")
         pooled.table.to_csv(out / "pooled.csv", index=False)
         pooled.random_effects.to_csv(out / "pooled_random_effects.csv", index=False)
-        written += ["pooled.csv", "pooled_random_effects.csv"]
+        write_analyses(analyses, out / ANALYSES)
+        written += ["pooled.csv", "pooled_random_effects.csv", ANALYSES]
     _write_manifest(case, fit, imputations, out, written)
     say(f"Written to {out}/: {', '.join([*written, 'manifest.json'])}")
     return imputations
@@ -172,3 +214,48 @@ def _write_manifest(case: Case, fit: "Fit", imputations: "Imputations", out: Pat
         "files": written,
     }
     (out / "manifest.json").write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def report_on(folder: str | Path) -> "Report":
+    """Report a run from the folder that `run` left; no model is fitted to the table again, but for complete cases.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ExchangeError
+        If the folder is not that of a run, or is damaged.
+    """
+    from jmimpute.analysis.storage import read_analyses
+    from jmimpute.fit import load_fit
+    from jmimpute.readers import load
+    from jmimpute.report.report import report
+
+    folder = Path(folder)
+    case, files = _read_manifest(folder)
+    imputations = load(folder / "imputations")
+    analyses = None
+    if case.analysis is not None and ANALYSES in files:
+        settings = case.analysis.arguments()
+        for said_by_the_file in ("model", "engine", "family"):
+            del settings[said_by_the_file]
+        analyses = read_analyses(folder / ANALYSES, imputations, settings)
+    return report(imputations, analyses, fit=load_fit(folder / "fit"), title=case.title, description=case.description)
+
+
+def _read_manifest(folder: Path) -> tuple[Case, list[str]]:
+    """The case of a run, and the files that it left."""
+    import msgspec
+
+    path = folder / "manifest.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(content["case"], Case), list(content["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExchangeError(f"{path} cannot be read: {error}. Give the folder of a finished `jmimpute run`.") from error

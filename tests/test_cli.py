@@ -222,6 +222,14 @@ def test_categoricals_of_parquet_stay_as_they_are():
     pd.testing.assert_frame_equal(same, data)
 
 
+def test_categoricals_become_ordered_where_the_model_file_says_the_order():
+    data = pd.DataFrame({"k": pd.Categorical(["b", None, "a"], ["a", "b", "c"])})
+    ordered = workflow.categorised(data, {"k": jm.families.ordinal(["c", "b", "a"])})
+    assert ordered["k"].dtype == pd.CategoricalDtype(["c", "b", "a"], ordered=True)
+    assert ordered["k"].astype(object).equals(data["k"].astype(object))
+    pd.testing.assert_frame_equal(workflow.categorised(ordered, {"k": jm.families.ordinal()}), ordered)
+
+
 @pytest.mark.parametrize(
     ("name", "family", "message"),
     [
@@ -242,18 +250,6 @@ def test_a_family_of_no_column_is_refused_by_the_model(tmp_path, capsys):
     text = 'title = "x"\n[model]\nformulas = ["y ~ x"]\nfamilies = { kind = "nominal" }\n'
     assert run("run", case_file(tmp_path, text), "--data", tmp_path / "table.csv", "--out", tmp_path / "out") == 1
     assert "A family is given for 'kind', which is not a response" in capsys.readouterr().err
-
-
-def test_the_model_of_the_junior_school_project():
-    source = ROOT.parent / "shared" / "data" / "JSPmiss.csv"
-    if not source.exists():
-        pytest.skip(f"{source.name} is not at {source.parent}")
-    case = read_case(ROOT / "models" / "jsp.toml")
-    data = workflow.categorised(read_data(source), case.families())
-    assert data["fluent"].cat.categories.tolist() == [0, 1, 2]
-    model = jm.JointModel(case.model.formulas, data, families=case.families(), priors=case.priors())
-    assert model.specification.layout.responses == ("english", "ravens", "fluent.1", "fluent.2")
-    assert case.analysis.formula == "english ~ ravens + sex + fluent + (1 | school)"
 
 
 @pytest.mark.parametrize("call", ["os.system('touch ran')", "__import__('os')", "open('ran', 'w')", "{open('ran', 'w')}"])
@@ -279,42 +275,23 @@ def test_damaged_parquet_is_told(tmp_path):
         read_data(tmp_path / "table.parquet")
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("models/*.toml")), ids=lambda path: path.stem)
-def test_shipped_model_files_are_right(path):
-    case = read_case(path)
-    case.priors()
-    case.missing()
-    assert case.analysis is not None
+def test_a_model_file_without_a_known_data_set(tmp_path, capsys):
+    text = 'title = "x"\n{}\n[model]\nformulas = ["a ~ b"]\n'
+    assert run("run", case_file(tmp_path, text.format(""))) == 1
+    assert "names no data set: give a table with --data" in capsys.readouterr().err
+    assert run("run", case_file(tmp_path, text.format('data = "schools"'))) == 1
+    told = capsys.readouterr().err
+    assert "'schools'" in told and "'pupils' or 'survey'" in told and "'jsp'" in told
 
 
-@pytest.mark.sampling
 @pytest.mark.parametrize(
-    ("name", "data", "terms"),
-    [
-        ("jsp_continuous", "JSPmiss.csv", ["Intercept", "ravens", "sex"]),
-        ("exam_continuous", "ExamScores.csv", ["Intercept", "standlrt", "sex[girl]"]),
-        ("jsp", "JSPmiss.csv", ["Intercept", "ravens", "sex", "fluent[1]", "fluent[2]"]),
-        (
-            "exam_level2",
-            "ExamScores.csv",
-            ["Intercept", "standlrt", "avslrt", "sex[girl]", "schgend[girlsch]", "schgend[mixedsch]"],
-        ),
-    ],
+    ("option", "number", "message"),
+    [("--draws", 3, "4 chain(s) of 3"), ("--chains", 0, "0 chain(s)"), ("--tune", -1, "tune must be")],
 )
-def test_shipped_models_run_on_their_data(name, data, terms, tmp_path):
-    source = ROOT.parent / "shared" / "data" / data
-    if not source.exists():
-        pytest.skip(f"{data} is not at {source.parent}")
-    imputations = workflow.run(
-        read_case(ROOT / "models" / f"{name}.toml"), read_data(source), tmp_path, m=5, seed=1, progressbar=False
-    )
-    assert json.loads((tmp_path / "manifest.json").read_text())["converged"]
-    assert pd.read_csv(tmp_path / "pooled.csv")["term"].tolist() == terms
-    assert not imputations.complete(5)[list(imputations.columns)].isna().any(axis=None)
-    assert (tmp_path / "imputed.png").stat().st_size > 10_000
-    again = jm.load_fit(tmp_path / "fit").impute(5, progressbar=False)
-    for column in imputations.columns:
-        np.testing.assert_array_equal(again.values(column), imputations.values(column))
+def test_numbers_given_beside_the_model_file_count(option, number, message, tmp_path, capsys):
+    model = case_file(tmp_path, f'title = "x"\ndata = "pupils"\n[model]\nformulas = ["{FORMULA}"]\n')
+    assert run("run", model, option, number, "--out", tmp_path / "out", "--no-progress") == 1
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.sampling

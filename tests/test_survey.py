@@ -1,18 +1,13 @@
-"""The survey is drawn from the truth it documents, and its model file finds what it can find."""
-
-from pathlib import Path
+"""The survey is drawn from the truth it documents."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from jmimpute import workflow
-from jmimpute.case import read_case
 from jmimpute.data.make_survey import make_survey
 from jmimpute.datasets import SURVEY_TRUTH, load, simulate_survey
 from jmimpute.errors import TableError
 
-MODEL = Path(__file__).parents[1] / "models" / "obesity_like.toml"
 COLUMNS = ["weight", "height", "age"]
 
 
@@ -86,16 +81,3 @@ def test_the_shipped_survey_is_what_the_generator_makes():
 def test_what_makes_no_survey_is_refused(bad):
     with pytest.raises(TableError, match="make no survey"):
         simulate_survey(**bad)
-
-
-@pytest.mark.sampling
-def test_its_model_file_runs_and_finds_rho(tmp_path):
-    """One data set: rho within 4 posterior sds of the truth, which is far from 0."""
-    imputations = workflow.run(
-        read_case(MODEL), load("survey"), tmp_path, m=5, seed=1, progressbar=False, say=lambda text: None
-    )
-    row = pd.read_csv(tmp_path / "posterior_summary.csv", index_col=0).loc["rho_weight"]
-    assert abs(row["mean"] + 0.6) < 4 * row["sd"] and row["mean"] < -6 * row["sd"]
-    assert imputations.columns == ("weight", "height", "age", "famhist") and row["r_hat"] < 1.05
-    pooled = pd.read_csv(tmp_path / "pooled.csv")
-    assert pooled["term"].tolist() == ["Intercept", "age", "sex[male]", "famhist[yes]"]

@@ -70,11 +70,23 @@ def analyze(
         warnings.warn(f"{len(where)} of {len(fits)} fits: {problem}. Imputations {some(where, 20)}.", AnalysisWarning, 2)
     if callable(model):
         return Analyses(fits, getattr(model, "__name__", type(model).__name__), None, None)
-    return Analyses(fits, model, engine, family, _source(tables, engine, family, settings))
+    return Analyses(fits, model, engine, family, source_of(tables, engine, family, settings))
 
 
-def _source(tables: Iterable[pd.DataFrame], engine: str, family: str, settings: dict[str, Any]) -> Source | None:
-    """Keep what other fits need, unless the tables came one by one and are gone."""
+def source_of(tables: Iterable[pd.DataFrame], engine: str, family: str, settings: dict[str, Any]) -> Source | None:
+    """Keep what other fits need, unless the tables came one by one and are gone.
+
+    Parameters
+    ----------
+    tables : iterable of pandas.DataFrame
+    engine, family : str
+    settings : dict
+        Of the engine.
+
+    Returns
+    -------
+    Source or None
+    """
     if iter(tables) is tables:
         return None
 

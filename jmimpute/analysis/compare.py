@@ -43,7 +43,8 @@ def compare(
         What is true by term, or the complete table from which values were removed, to which the analysis is fitted.
     published : mapping of str to table, optional
         Results that exist only as numbers, by the name of the method: columns ``term``, ``estimate`` and ``std_error``, and
-        those of ``df``, ``conf_low``, ``conf_high``, ``riv``, ``fmi`` and ``mc_error`` that are known.
+        those of ``df``, ``conf_low``, ``conf_high``, ``riv``, ``fmi`` and ``mc_error`` that are known; and ``m``, ``rows``,
+        ``wall_seconds`` and ``cpu_seconds``, the same in all rows.
     data : table, optional
         The incomplete table that complete cases are taken from; that of the sources if not given.
     engine, family
@@ -72,6 +73,19 @@ def compare(
     -----
     Complete cases are the rows that are complete in all columns of the analysis; for a function that does not list them as
     ``columns``, in all columns that a source imputed.
+
+    Examples
+    --------
+    >>> import jmimpute as jm
+    >>> pupils = jm.datasets.load("pupils")
+    >>> model = jm.JointModel("reading + maths + motivation ~ sex + age + (1 | school)", pupils)
+    >>> imputations = model.fit(random_seed=1, progressbar=False).impute(5, progressbar=False)
+    >>> sources = {"MAR": imputations, "reading 3 lower": imputations.delta("reading", jm.shift(-3))}
+    >>> comparison = jm.compare(sources, "maths ~ reading + sex + (1 | school)")
+    >>> comparison.names
+    ('complete cases', 'MAR', 'reading 3 lower')
+    >>> comparison.differences().query("method == 'reading 3 lower' and term == 'reading'")["difference"].item() < 0
+    True
     """
     given = published or {}
     _check(sources, given, data, level)

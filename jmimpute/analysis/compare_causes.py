@@ -27,6 +27,10 @@ DUMMIES = ("Dummies",)
 EQUAL_VARIANCES = ("Norm", *DUMMIES, "OneStage", "Mixed")
 UNEQUAL_VARIANCES = ("TwoStage", "Heteroscedastic")
 SELECTION = ("TwoStageHeckman",)
+#: Methods that draw covariance matrices of random effects about predicted effects.
+SHRUNKEN = ("Mixed",)
+#: Methods in which predictors of clusters explain all coefficients, so that their products with these are there.
+MODERATED = ("TwoStage", "TwoStageBinary", "TwoStagePoisson", "TwoStagePmm")
 #: Rules of a congeniality check whose warnings, besides errors, move estimates.
 _RULES = ("slope", "interaction", "curve", "covariance", "family")
 #: What a congeniality check says of a joint model, of a conditional one.
@@ -164,6 +168,21 @@ def dummies(source: Source) -> Iterator[str]:
         )
 
 
+def shrunken(source: Source) -> Iterator[str]:
+    """Mixed models whose covariance matrix of random effects is drawn about predicted effects, which vary less than effects do.
+
+    Parameters
+    ----------
+    source : Source
+    """
+    columns, cluster = source.by(SHRUNKEN), _cluster(source)
+    if columns and cluster:
+        yield (
+            f"{some(columns)}: the variances of its random effects are drawn about those of predicted effects, which vary less "
+            f"than effects do: differences between clusters ({cluster}) are pulled towards zero."
+        )
+
+
 def conditionals(source: Source) -> Iterator[str]:
     """Random slopes by chained equations: conditional models of several variables that no joint model has.
 
@@ -196,12 +215,20 @@ def lacking(source: Source) -> Iterator[str]:
     rows = pd.DataFrame(source.frame[list(dict.fromkeys((*model.columns, *formula.columns)))]).dropna()
     if rows.empty:
         return
+    common = _with_products(model) if source.methods[outcome] in MODERATED else model.common
     for term in terms(formula.common):
-        if term.is_product and not spans(model.common, term.text, rows):
+        if term.is_product and not spans(common, term.text, rows):
             yield f"{term.text}: {_LACKS_TERM.format(outcome)}"
     for term in terms(formula.random):
         if model.cluster == formula.cluster and not spans(model.random, term.text, rows):
             yield f"{term.text}: {_LACKS_SLOPE.format(outcome)}"
+
+
+def _with_products(model: Formula) -> str:
+    """The common side of a two-stage method: its predictors of clusters explain all coefficients of clusters."""
+    varying = [term.text for term in terms(model.random)]
+    moderators = [term.text for term in terms(model.common) if term.text not in varying]
+    return " + ".join([model.common, *(f"{own}:{other}" for own in varying for other in moderators)])
 
 
 def selected(source: Source) -> Iterator[str]:
@@ -334,6 +361,7 @@ def _specification(source: Source) -> Any:
 CAUSES: tuple[Callable[[Source], Iterator[str]], ...] = (
     clusters_ignored,
     dummies,
+    shrunken,
     conditionals,
     lacking,
     selected,

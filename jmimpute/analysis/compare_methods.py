@@ -11,12 +11,15 @@ from jmimpute.analysis.estimates import Estimates
 from jmimpute.analysis.pool import combine
 from jmimpute.analysis.variance_components import Components, pool_components
 from jmimpute.errors import AnalysisError, options, some
+from jmimpute.stopwatch import CPU, SECONDS, WALL, added
 from jmimpute.table.reading import read
 
 COMPLETE_CASES, COMPLETE_DATA, TRUTH = "complete cases", "complete data", "truth"
 IMPUTED, PUBLISHED = "imputed", "published"
 FIXED, RANDOM, ICC = "fixed", "random", "icc"
 NUMBERS = ("estimate", "std_error", "df", "conf_low", "conf_high", "riv", "fmi", "mc_error")
+#: What is known of a method as a whole: imputations, rows that were analysed, and what it took to impute.
+COUNTS, TIMES = ("m", "rows"), ("wall_seconds", "cpu_seconds")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Method:
         Imputations.
     rows : int or None
         Rows that were analysed.
+    wall_seconds, cpu_seconds : float or None
+        What it took to impute.
     left_out : ndarray, shape (m, k)
         Estimates from all imputations but one.
     provenance : mapping
@@ -44,6 +49,8 @@ class Method:
     table: pd.DataFrame
     m: int | None = None
     rows: int | None = None
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None
     left_out: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False, compare=False)
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -93,7 +100,27 @@ def imputed(name: str, fits: Sequence[Estimates], level: float, provenance: Mapp
     fixed_left_out = _without_each(np.array([fit.values for fit in fits]))
     left_out = np.hstack([fixed_left_out, _random_left_out(fits, list(random["term"]))])
     table = _table(pooled.table, random).assign(mc_error=jackknife(left_out))
-    return Method(name, IMPUTED, table, len(fits), fits[0].n_rows, left_out, provenance)
+    seconds = seconds_of(provenance)
+    times = (seconds.get(WALL), seconds.get(CPU))
+    return Method(name, IMPUTED, table, len(fits), fits[0].n_rows, *times, left_out, provenance)
+
+
+def seconds_of(provenance: Mapping[str, Any]) -> dict[str, float]:
+    """Look up what it took to impute, of imputations that were put together the sum of the parts.
+
+    Parameters
+    ----------
+    provenance : mapping
+
+    Returns
+    -------
+    dict of str to float
+        ``wall`` and ``cpu``; empty if not known.
+    """
+    if SECONDS in provenance:
+        return dict(provenance[SECONDS])
+    parts = [part for change in provenance.get("changes", []) for part in change.get("parts", [])]
+    return added(*map(seconds_of, parts))
 
 
 def single(name: str, fit: Estimates, level: float) -> Method:
@@ -150,7 +177,7 @@ def published(name: str, data: Any, parts: Mapping[str, str], level: float) -> M
     name : str
     data : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         Columns ``term``, ``estimate``, ``std_error``, and any others of `NUMBERS`. Without limits, they come from the t
-        distribution with ``df``, or the normal one.
+        distribution with ``df``, or the normal one. Those of `COUNTS` and `TIMES` hold one number.
     parts : mapping of str to str
         Part of each term that any other method has.
     level : float
@@ -181,7 +208,10 @@ def published(name: str, data: Any, parts: Mapping[str, str], level: float) -> M
     if np.any(table["std_error"] < 0):
         raise AnalysisError(f"{where} have a negative standard error of {some(table['term'][table['std_error'] < 0])}.")
     table = table if "conf_low" in table else _with_intervals(table, level)
-    return Method(name, PUBLISHED, _laid_out(table.assign(part=[parts[term] for term in table["term"]])))
+    m, rows = (_only(frame, column, where, whole=True) for column in COUNTS)
+    wall, cpu = (_only(frame, column, where) for column in TIMES)
+    table = _laid_out(table.assign(part=[parts[term] for term in table["term"]]))
+    return Method(name, PUBLISHED, table, m, rows, wall, cpu)
 
 
 def _table(fixed: pd.DataFrame, random: pd.DataFrame) -> pd.DataFrame:
@@ -247,6 +277,18 @@ def _check_terms(where: str, terms: Sequence[str], parts: Mapping[str, str]) -> 
     foreign = [term for term in terms if term not in parts]
     if foreign:
         raise AnalysisError(f"{where}: no method has the term {some(map(repr, foreign))}. Terms: {options(list(parts))}.")
+
+
+def _only(frame: pd.DataFrame, column: str, where: str, whole: bool = False) -> Any:
+    """The number that a column holds in all rows; None where it is not known."""
+    values = _numbers(frame[column], f"{where}, column {column}") if column in frame else np.empty(0)
+    found = np.unique(values)  # of several NaN one
+    if np.isnan(found).all():
+        return None
+    if len(found) > 1 or not 0 < found[0] < np.inf or (whole and found[0] % 1):
+        kind = "whole number" if whole else "number"
+        raise AnalysisError(f"{where}, column {column}: it is about all terms, so all rows must hold the same positive {kind}.")
+    return int(found[0]) if whole else float(found[0])
 
 
 def _numbers(values: Any, where: str) -> np.ndarray:

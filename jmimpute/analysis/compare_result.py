@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jmimpute.analysis.compare_methods import FIXED, IMPUTED, NUMBERS, Method, jackknife
+from jmimpute.analysis.compare_methods import COUNTS, FIXED, IMPUTED, NUMBERS, TIMES, Method, jackknife
 from jmimpute.errors import AnalysisError, options
+from jmimpute.stopwatch import SECONDS
 
 METHOD, REFERENCE = "method", "reference"
+#: Labels of what is told of a method as a whole, and decimals.
+_BELOW = dict(zip((*COUNTS, *TIMES), (("imputations", 0), ("rows", 0), ("wall seconds", 1), ("CPU seconds", 1)), strict=True))
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,13 +59,17 @@ class Comparison:
 
         Columns method, part ("fixed", or "random" for standard deviations and correlations of random effects, the residual
         standard deviation and the ICC), term, estimate, std_error, df, conf_low, conf_high, riv, fmi, mc_error (Monte Carlo
-        error of the estimate: how much it would differ with other imputations; NaN where not known), m (imputations) and
-        rows (that were analysed).
+        error of the estimate: how much it would differ with other imputations; NaN where not known), m (imputations), rows
+        (that were analysed), and wall_seconds and cpu_seconds (of imputation: of a joint model to sample and to impute; missing
+        where not known).
         """
-        parts = [method.table.assign(method=method.name, m=method.m, rows=method.rows) for method in self.methods]
-        counts = {"m": "Int64", "rows": "Int64"}
-        columns = [METHOD, "part", "term", *NUMBERS, *counts]
-        return pd.concat([pd.DataFrame(part[columns]).astype(counts) for part in parts], ignore_index=True)
+        types = dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(TIMES, "Float64")
+        parts = [
+            method.table.assign(method=method.name, **{name: getattr(method, name) for name in types})
+            for method in self.methods
+        ]
+        columns = [METHOD, "part", "term", *NUMBERS, *types]
+        return pd.concat([pd.DataFrame(part[columns]).astype(types) for part in parts], ignore_index=True)
 
     def wide(self, column: str | None = None) -> pd.DataFrame:
         """Give a row a term and a column a method.
@@ -71,7 +78,7 @@ class Comparison:
         ----------
         column : str, optional
             A column of `table`. If not given, texts as in papers: the estimate, its standard error in brackets where there is
-            one, and numbers of imputations and rows below.
+            one, and below numbers of imputations and rows, and seconds where they are known.
 
         Returns
         -------
@@ -84,8 +91,9 @@ class Comparison:
         """
         if column is None:
             return self._as_in_papers()
-        if column not in (*NUMBERS, "m", "rows"):
-            raise AnalysisError(f"There is no column {column!r}. Choose {options([*NUMBERS, 'm', 'rows'])}, or None.")
+        known = (*NUMBERS, *COUNTS, *TIMES)
+        if column not in known:
+            raise AnalysisError(f"There is no column {column!r}. Choose {options(known)}, or None.")
         wide = self.table.pivot(index="term", columns=METHOD, values=column)
         ordered = wide.reindex(index=list(self.terms), columns=list(self.names))
         return ordered.rename_axis(index="term", columns=None)
@@ -167,11 +175,10 @@ class Comparison:
         for term, name in product(shown.index, shown.columns):
             if np.isfinite(estimates.at[term, name]):
                 shown.at[term, name] = _with_error(estimates.at[term, name], errors.at[term, name])
-        for label, counts in (
-            ("imputations", [each.m for each in self.methods]),
-            ("rows", [each.rows for each in self.methods]),
-        ):
-            shown.loc[label] = ["" if count is None else str(count) for count in counts]
+        for name, (label, digits) in _BELOW.items():
+            numbers = [getattr(method, name) for method in self.methods]
+            if name in COUNTS or any(number is not None for number in numbers):
+                shown.loc[label] = ["" if number is None else f"{number:.{digits}f}" for number in numbers]
         return shown
 
 
@@ -229,7 +236,7 @@ def _is_paired(method: Method, base: Method) -> bool:
     """Whether two methods are the same draws, changed in different ways."""
     if method.m != base.m or "seed" not in method.provenance:
         return False
-    first, second = ({k: v for k, v in each.provenance.items() if k != "changes"} for each in (method, base))
+    first, second = ({k: v for k, v in each.provenance.items() if k not in ("changes", SECONDS)} for each in (method, base))
     return first == second
 
 

@@ -1,5 +1,7 @@
 """The entry point of chained equations: check, run the streams side by side, and make Imputations of what they end with."""
 
+import os
+import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +17,7 @@ from jmimpute.chained.traces import judge, to_record
 from jmimpute.errors import ChainedWarning, ConvergenceWarning, ImputationError, InterruptedWarning
 from jmimpute.imputations import Imputations
 from jmimpute.progress import progress
+from jmimpute.stopwatch import CPU, SECONDS, Stopwatch
 from jmimpute.table.reading import Table, read
 
 #: Warnings of methods that are shown.
@@ -119,6 +122,7 @@ def chained(
     >>> jm.chained(pupils, chosen, cluster="school", m=2, iterations=2, random_seed=1, progressbar=False)  # doctest: +SKIP
     """
     _check_numbers(m=m, iterations=iterations)
+    watch = Stopwatch()
     table = read(data)
     request = Request(
         {} if methods is None else methods,
@@ -132,11 +136,14 @@ def chained(
     )
     plan, left_out = make_plan(table.frame, request)
     seed: Any = np.random.SeedSequence(random_seed).entropy
-    streams = _collected(_streams(plan, int(seed), m, cores), m, progressbar)
+    streams, cpu_elsewhere = _collected(_streams(plan, int(seed), m, cores), m, progressbar)
     problems = Counter(problem for stream in streams for problem in stream.problems)
     _warn(problems, len(streams))
     record = {"left_out": left_out, "problems": dict(problems), **_record(plan, request, streams)}
-    imputations = _imputations(table, plan, streams, {"chained": record, "seed": int(seed), "versions": _versions()})
+    seconds = watch.seconds()
+    seconds[CPU] += cpu_elsewhere
+    provenance = {"chained": record, "seed": int(seed), "versions": _versions(), SECONDS: seconds}
+    imputations = _imputations(table, plan, streams, provenance)
     verdict = judge(record["traces"])
     if not verdict.ok and not verdict.table.empty:
         warnings.warn(" ".join(verdict.messages), ConvergenceWarning, stacklevel=2)
@@ -149,26 +156,35 @@ def _check_numbers(**numbers: Any) -> None:
             raise ImputationError(f"{name} must be a whole number of at least 1, not {value!r}.")
 
 
-def _streams(plan: Plan, seed: int, m: int, cores: int | None) -> Iterator[Stream]:
+def _streams(plan: Plan, seed: int, m: int, cores: int | None) -> Iterator[tuple[Stream, float]]:
     from joblib import Parallel, delayed
 
-    tasks = (delayed(run)(plan, np.random.SeedSequence(seed, spawn_key=(k,))) for k in range(m))
+    tasks = (delayed(_run)(plan, np.random.SeedSequence(seed, spawn_key=(k,)), os.getpid()) for k in range(m))
     return Parallel(n_jobs=cores, return_as="generator")(tasks)  # type: ignore[return-value]
 
 
-def _collected(found: Iterator[Stream], m: int, progressbar: bool) -> list[Stream]:
-    """Streams one after the other; those that were done if the user interrupts."""
+def _run(plan: Plan, seed: np.random.SeedSequence, caller: int) -> tuple[Stream, float]:
+    """A stream, and the CPU seconds it took where that was in another process than the caller's."""
+    start = time.process_time()
+    stream = run(plan, seed)
+    return stream, 0.0 if os.getpid() == caller else time.process_time() - start
+
+
+def _collected(found: Iterator[tuple[Stream, float]], m: int, progressbar: bool) -> tuple[list[Stream], float]:
+    """Streams one after the other, those that were done if the user interrupts, and CPU seconds of other processes."""
     streams: list[Stream] = []
+    cpu = 0.0
     try:
         with progress("Imputing", m, progressbar) as report:
-            for stream in found:
+            for stream, elsewhere in found:
                 streams.append(stream)
+                cpu += elsewhere
                 report(len(streams))
     except KeyboardInterrupt:
         if not streams:
             raise
         warnings.warn(f"Interrupted: {len(streams)} of {m} streams were done and kept.", InterruptedWarning, 3)
-    return streams
+    return streams, cpu
 
 
 def _warn(problems: Counter, n_streams: int) -> None:

@@ -52,7 +52,7 @@ class Response:
 
 
 def responses_of(specification: Specification) -> list[Response]:
-    """All responses of a model, those of level 1 first.
+    """All responses of a model that are columns of the table, those of level 1 first.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def responses_of(specification: Specification) -> list[Response]:
     layout, scaling, order = specification.layout, specification.scaling, specification.order
     codes, rows = specification.clusters.codes, missing_rows(specification)
     found = []
-    for v, variable in enumerate(layout.variables):
+    for v, variable in enumerate(specification.outcomes):
         numbers = specification.y[:, variable.first] * scaling.scale[variable.first] + scaling.center[variable.first]
         values = _coded(specification.categories[:, v]) if variable.is_latent else numbers
         absent = order[np.isnan(values)]

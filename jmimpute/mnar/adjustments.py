@@ -169,7 +169,7 @@ def scale(
     factor : float, sequence or mapping, optional
         Positive; see `shift`.
     about : {"zero", "mean"}
-        Multiply the values (the multiplier of Fiero et al. 2017, Statistical Methods in Medical Research 26), or their
+        Multiply the values (the multiplier of Fiero et al. 2017, Statistics in Medicine 36), or their
         distances from the mean that is predicted from the observed values of the row.
     by, where
         See `shift`.

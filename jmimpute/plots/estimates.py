@@ -76,6 +76,7 @@ def method_panels(methods: Sequence[str], terms: Sequence[str]) -> "tuple[Figure
     for axes, term in zip(panels, terms, strict=False):
         tidy(axes, term)
         axes.tick_params(axis="y", length=0)
+        axes.locator_params(axis="x", nbins=5)  # more labels of small numbers would touch
     for axes in panels[len(terms) :]:
         axes.remove()
     panels[0].set_yticks(range(len(methods)), methods)

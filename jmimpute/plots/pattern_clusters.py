@@ -105,6 +105,6 @@ def _name_clusters(axes: "Axes", found: Inspection, shown: pd.DataFrame, height:
     places = np.arange(0, len(shown), step)
     labels = [str(shown.index[place]) for place in places]
     axes.set_yticks(places + 0.5, labels, fontsize=LABEL_SIZE, color=TEXT)
-    note = f", every {step}th named" if step > 1 else ""
+    note = f", one in {step} named" if step > 1 else ""
     note = f" ({len(shown)} of {total}, evenly spaced in their order{note})" if len(shown) < total else f" ({total}{note})"
     axes.set_ylabel(f"{found.cluster}{note}", fontsize=LABEL_SIZE + 1, color=TEXT)

@@ -48,7 +48,7 @@ class Response:
 
 
 def responses_of(model: Any) -> list[Response]:
-    """List the responses of a model, those of level 2 last.
+    """List the responses of a model, indicators of selection submodels among them, those of level 2 last.
 
     Parameters
     ----------
@@ -56,17 +56,18 @@ def responses_of(model: Any) -> list[Response]:
     """
     specification = model.specification
     layout, level2 = specification.layout, specification.layout.level2
-    missing = model.table.frame[[variable.name for variable in layout.variables]].isna().mean()
+    columns = model.table.frame.isna().mean()
     found = [
         Response(
             variable.name,
             1,
-            float(missing[variable.name]),
+            # The indicator of a selection submodel is no column of the table.
+            float(columns.get(variable.name, np.mean(specification.categories[:, v] < 0))),
             _terms(layout.covariates, layout.beta_mask, variable),
             _terms(layout.random, layout.random_mask, variable),
             frozenset(layout.blocks[: layout.n_effects][layout.effect_response == variable.first].tolist()),
         )
-        for variable in layout.variables
+        for v, variable in enumerate(layout.variables)
     ]
     return found + [
         Response(

@@ -1,5 +1,7 @@
 """Methods beside each other: what each row is, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -162,6 +164,29 @@ def test_wide_is_as_in_papers(comparison):
         comparison.wide("p_value")
 
 
+def timed(source, wall, cpu):
+    """The same imputations, with what they took."""
+    return replace(source, provenance={**source.provenance, "seconds": {"wall": wall, "cpu": cpu}})
+
+
+def test_seconds_are_told_where_they_are_known(sources, comparison):
+    assert comparison.table[["wall_seconds", "cpu_seconds"]].isna().all(axis=None), "and have no rows in the table of texts"
+    first = timed(sources["first"], 2.0, 3.25)
+    both = jm.concat([first, timed(imputations(3, 3), 10.0, 20.5)])
+    halves = {"known": first, "unknown": sources["second"], "both": both, "half": jm.concat([first, sources["second"]])}
+    paper = pd.DataFrame({"term": ["x"], "estimate": [0.4], "std_error": [0.1], "m": [100], "cpu_seconds": [5.9]})
+    found = jm.compare(halves, FORMULA, published={"paper": paper})
+    assert found.names == ("complete cases", "known", "unknown", "both", "half", "paper")
+    wide = found.wide()
+    assert wide.index[-4:].tolist() == ["imputations", "rows", "wall seconds", "CPU seconds"]
+    assert wide.loc["imputations"].tolist() == ["", "5", "8", "8", "13", "100"]
+    assert wide.loc["wall seconds"].tolist() == ["", "2.0", "", "12.0", "", ""]
+    assert wide.loc["CPU seconds"].tolist() == ["", "3.2", "", "23.8", "", "5.9"]
+    assert "CPU seconds" in repr(found) and "CPU seconds" in found._repr_html_()
+    assert rows(found, "both").loc["x", ["wall_seconds", "cpu_seconds"]].tolist() == [12.0, 23.75]
+    assert found.wide("cpu_seconds").loc["x", "paper"] == 5.9
+
+
 def test_words(comparison):
     text, html = repr(comparison), comparison._repr_html_()
     n_cases = len(incomplete().dropna())
@@ -291,6 +316,12 @@ def test_problems_of_fits_are_told_with_the_method():
         (lambda frame: frame.assign(estimate="?"), "'paper', column estimate cannot be read as numbers"),
         (lambda frame: frame.assign(estimate=np.nan), "no finite estimate of x"),
         (lambda frame: frame.assign(std_error=-1.0), "negative standard error of x"),
+        (lambda frame: frame.assign(m=2.5), "'paper', column m: it is about all terms.* the same positive whole number"),
+        (lambda frame: frame.assign(cpu_seconds=0.0), "column cpu_seconds: .* the same positive number"),
+        (
+            lambda frame: pd.concat([frame, frame.assign(term="Intercept")]).assign(rows=[1, 2]),
+            "column rows: .* all rows must hold the same",
+        ),
         (lambda frame: pd.concat([frame, frame]), "the term 'x' is there twice"),
         (lambda frame: frame.assign(term="(Intercept)"), r"no method has the term '\(Intercept\)'. Terms: 'Intercept', 'x'"),
     ],

@@ -42,8 +42,10 @@ def said(cause, *arguments):
 
 def test_methods_are_those_that_chained_equations_have():
     named = {entry.name for entry in ENTRIES.values()}
-    known = {*causes.CLUSTERS_IGNORED, *causes.DUMMIES, *causes.EQUAL_VARIANCES, *causes.UNEQUAL_VARIANCES, *causes.SELECTION}
+    groups = (causes.CLUSTERS_IGNORED, causes.DUMMIES, causes.EQUAL_VARIANCES, causes.UNEQUAL_VARIANCES, causes.SELECTION)
+    known = {method for group in (*groups, causes.SHRUNKEN) for method in group}
     assert known <= named
+    assert {entry.name for entry in ENTRIES.values() if entry.moderators} == set(causes.MODERATED)
     assert not set(causes.EQUAL_VARIANCES) & set(causes.UNEQUAL_VARIANCES)
 
 
@@ -59,14 +61,15 @@ def test_rows_that_complete_cases_leave_out():
         (causes.clusters_ignored, "Norm()", "x: imputed as if there were no school"),
         (causes.clusters_ignored, "Pmm(donors=5)", "x: imputed as if there were no school"),
         (causes.dummies, "Dummies(method='norm', donors=5)", "x: imputed with an indicator for each school"),
+        (causes.shrunken, "Mixed()", "x: the variances of its random effects are drawn about those of predicted effects"),
     ],
 )
 def test_what_chained_equations_make_of_clusters(cause, method, told):
-    methods = {"x": method, "y": "Mixed()", "note": method}
+    methods = {"x": method, "y": "OneStage()", "note": method}
     (sentence,) = said(cause, source(chained(methods)))
     assert sentence.startswith(told)
     assert said(cause, source(chained(methods), "y ~ x")) == [], "no clusters in the analysis"
-    assert said(cause, source(chained({"x": "Mixed()", "note": method}))) == [], "the analysis does not use the column"
+    assert said(cause, source(chained({"x": "OneStage()", "note": method}))) == [], "the analysis does not use the column"
     assert said(cause, source(joint())) == [] == said(cause, source({"source": "read from a long stack"}))
 
 
@@ -93,6 +96,10 @@ def test_terms_that_a_conditional_model_lacks():
     assert said(causes.lacking, source(chained(methods, {"y": "y ~ x * sex + (1 | school)"}), product)) == []
     assert said(causes.lacking, source(chained(methods, {"y": "y ~ x + xs"}, {"xs": "x * (sex == 'girl')"}), product)) == []
     assert said(causes.lacking, source(chained({"x": "Mixed()"}), product)) == [], "the outcome is complete"
+    two_stage = {"y": "y ~ x + sex + (1 + x | school)"}
+    assert said(causes.lacking, source(chained({"y": "TwoStage()"}, two_stage), product)) == [], "sex explains all coefficients"
+    assert len(said(causes.lacking, source(chained({"y": "OneStage()"}, two_stage), product))) == 1
+    assert len(said(causes.lacking, source(chained({"y": "TwoStage()"}, two_stage), "y ~ I(x**2) * sex + (1 | school)"))) == 1
 
 
 def test_selection_models():

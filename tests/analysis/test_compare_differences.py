@@ -64,8 +64,9 @@ def test_chance_is_flagged_as_often_as_the_level_says():
 def test_the_same_draws_are_compared_pair_by_pair():
     """Imputations moved by a number differ from what they were by a number that has no Monte Carlo error."""
     source = imputations(6)
-    seeded = replace(source, provenance={"seed": 1})
-    lower = seeded.delta("y", jm.shift(-1.0), scope="marginal")
+    seeded = replace(source, provenance={"seed": 1, "seconds": {"wall": 1.0, "cpu": 1.0}})
+    again = replace(source, provenance={"seed": 1, "seconds": {"wall": 2.0, "cpu": 2.0}})
+    lower = again.delta("y", jm.shift(-1.0), scope="marginal")
     share = source.original["y"].isna().mean()
     (row,) = jm.compare({"a": seeded, "b": lower}, jm.mean("y")).differences().query("method == 'b'").to_dict("records")
     assert row["difference"] == pytest.approx(-share)

@@ -9,6 +9,7 @@ import pytest
 from jmimpute.errors import ImputationError
 from tests import test_latent_runs
 from tests.imputation.simulated import fitted, table
+from tests.mnar import selected
 
 pytestmark = [pytest.mark.sampling, pytest.mark.filterwarnings("ignore::jmimpute.errors.ConvergenceWarning")]
 
@@ -87,3 +88,11 @@ def test_few_draws_and_nothing_to_judge_are_told(fit):
     complete = fitted(table().assign(a=1.0 * np.arange(360) % 7, b=np.arange(360) % 11 * 1.0), draws=50)
     with pytest.raises(ImputationError, match="No cell is missing"):
         complete.imputed_diagnostics(progressbar=False)
+
+
+@pytest.mark.filterwarnings("ignore::jmimpute.errors.IdentificationWarning")
+def test_of_a_selection_model_the_columns_are_judged_and_not_its_indicator():
+    fit = selected.model().fit(20, 20, 2, random_seed=1, progressbar=False)
+    found = fit.imputed_diagnostics(progressbar=False)
+    overall = found.draws["quantity"].values[~found.draws["of_cluster"].values]
+    assert set(overall) == {"mean[y]", "sd[y]", "mean[k]", "sd[k]", "corr[y, k]"}

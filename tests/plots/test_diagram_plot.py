@@ -8,6 +8,7 @@ import pytest
 
 from jmimpute.model import JointModel
 from jmimpute.plots import diagram, diagram_table, predictors, predictors_table
+from tests.mnar import selected
 
 GRADES = "grades_of_the_school"
 
@@ -125,3 +126,12 @@ def test_matrix_has_a_letter_in_each_square(model, drawn):
     assert above[:4] == ["sex", "age", "sex:age", "size (2)"]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["fixed (f)", "fixed + random (fr)", "joint (j)", "joint at level 2 (j2)"]
+
+
+def test_indicators_of_selection_models_are_responses(drawn):
+    model = selected.model()
+    drawn(diagram(model))
+    found = diagram_table(model)
+    informs = found[(found["kind"] == "fixed effect") & (found["target"] == "y.selection")]
+    assert informs["source"].tolist() == ["x", "z", "w"]
+    assert set(predictors_table(model).index) == {"y", "k", "y.selection"}

@@ -97,9 +97,7 @@ def test_by_cluster_systematic_cells_are_covered_and_crossed(table):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3"]
 
 
-@pytest.mark.parametrize(
-    ("n_clusters", "n_named", "note"), [(300, 60, "300, every 5th named"), (900, 60, "400 of 900, evenly")]
-)
+@pytest.mark.parametrize(("n_clusters", "n_named", "note"), [(300, 60, "300, one in 5 named"), (900, 60, "400 of 900, evenly")])
 def test_of_many_clusters_some_are_named(apart, n_clusters, n_named, note):
     rng = np.random.default_rng(1)
     table = pd.DataFrame({"g": np.repeat(np.arange(n_clusters), 5), "x": 1.0, "a variable with a rather long name": 1.0})

@@ -17,7 +17,11 @@ def main() -> None:
         "mcse, ess: time-series standard error and effective sample size of coda. mcse_sd: sd / sqrt(2 ess)."
     )
     origin["made_by"] = "tests/reference/make/latent_truncation.py"
-    result = {"origin": origin} | {build: posterior(full[build]) for build in ("as_shipped", "corrected")}
+    builds = ("as_shipped", "corrected")
+    result = {"origin": origin} | {build: posterior(full[build]) for build in builds}
+    result["variance_of_y"] = full["sample_variance_of_y"]
+    result["shares"] = {"observed": full["corrected"]["observed_category_proportions"]}
+    result["shares"] |= {build: full[build]["implied_category_probabilities"] for build in builds}
     (TARGET / "latent_truncation.json").write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -1,0 +1,1 @@
+"""One self-contained report of an analysis with imputations, in the order that reporting guidelines ask for."""
