@@ -17,7 +17,7 @@ import pandas as pd
 import jmimpute as jm
 
 SHORT = os.environ.get("JMIMPUTE_SHORT") == "1"  # one patient in seven, fewer draws and imputations, for a quick run
-SHARE, DRAWS, M, SEED = (1 / 7, 500, 10, 1) if SHORT else (1.0, 1500, 50, 1)
+SHARE, DRAWS, M, SEED = (1 / 7, 500, 10, 1) if SHORT else (1.0, 1500, 20, 1)
 INCOMPLETE = ["pupil", "hypox", "hypots", "tsah"]
 ANALYSIS = "mort ~ age + motor_score + pupil + hypox + hypots + tsah + (1 | name)"
 warnings.simplefilter("ignore", jm.errors.JMImputeWarning)  # what diagnostics and fits have to say is printed

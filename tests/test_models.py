@@ -139,7 +139,7 @@ def of_survey(pooled, summary):
 
 
 def of_popularity(pooled, summary):
-    """The interaction is seen, and weaker than in the complete data."""
+    """The interaction is seen, and weaker than the -0.0247 of the complete data."""
     interaction = pooled.loc["extraversion_ij:experience_j"]
     assert -0.0247 < interaction["estimate"] < -4 * interaction["std_error"]
 
