@@ -132,7 +132,7 @@ def facts(name: str, case: Case, manifest: dict[str, Any]) -> str:
     lines += [f"- Analysis: `{case.analysis.formula}` ({case.analysis.family})" if case.analysis else "- Analysis: none"]
     lines += [
         f"- Run: {sampling.chains} chains of {sampling.draws} draws after {sampling.tune}, {manifest['m']} imputations, "
-        f"{manifest['seconds']['cpu']:.2g} CPU seconds"
+        f"{float(f'{manifest["seconds"]["cpu"]:.2g}'):g} CPU seconds"
     ]
     return "\n".join([*lines, f"- Verdict: {' '.join(manifest['diagnostics'])}"])
 

@@ -1,9 +1,30 @@
-"""Public data sets for tests: those of a folder beside the repository, where there is one."""
+"""Public data sets for tests, where there is a folder beside the repository; and which tests one process runs."""
 
 import os
 from pathlib import Path
 
-BESIDE = Path(__file__).parents[2] / "shared" / "data"
+import pytest
+
+TESTS = Path(__file__).parent
+BESIDE = TESTS.parents[1] / "shared" / "data"
+#: Tests that need the sampler of structured models, of which the first one compiles it for minutes: one process runs them all.
+STRUCTURED = (
+    "docs/test_site.py",
+    "imputation/test_check.py",
+    "imputation/test_overimpute.py",
+    "report/test_runs.py",
+    "sampling/structured/",
+    "test_models.py",
+    "test_structured_runs.py",
+    "test_structures.py",
+)
 
 if BESIDE.is_dir():
     os.environ.setdefault("JMIMPUTE_DATA", str(BESIDE))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell `--dist loadgroup` which tests belong together."""
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(STRUCTURED):
+            item.add_marker(pytest.mark.xdist_group("structured"))
