@@ -9,7 +9,6 @@ TESTS = Path(__file__).parent
 BESIDE = TESTS.parents[1] / "shared" / "data"
 #: Tests that need the sampler of structured models, of which the first one compiles it for minutes: one process runs them all.
 STRUCTURED = (
-    "docs/test_site.py",
     "imputation/test_check.py",
     "imputation/test_overimpute.py",
     "report/test_runs.py",

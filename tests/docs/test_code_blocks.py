@@ -38,8 +38,8 @@ def options(command):
 
 
 def marked(path):
-    """A page as a parameter; those of how-to pages fit many models."""
-    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=[pytest.mark.slow] if "how-to" in path.parts else [])
+    """A page as a parameter; pages in folders fit many models."""
+    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=[] if path.parent in (ROOT, DOCS) else [pytest.mark.slow])
 
 
 WITH_BLOCKS = [marked(path) for path in PAGES if blocks(path.read_text(encoding="utf-8"))]

@@ -301,6 +301,7 @@ def test_every_page_has_the_same_in_both_languages(page):
 
 
 @pytest.mark.sampling
+@pytest.mark.slow
 def test_each_cluster_is_imputed_with_its_own_covariance():
     """By the code of the page; with 30 cells a school an sd of 1 leaves 0.6 to 1.5 less than once in 10,000 schools."""
     namespace: dict[str, Any] = {"jm": jm}

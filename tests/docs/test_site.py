@@ -18,7 +18,7 @@ import jmimpute as jm
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-pytestmark = pytest.mark.sampling  # pages with code cells are run
+pytestmark = [pytest.mark.sampling, pytest.mark.slow]  # all pages with code cells are run
 
 #: Attributes by which an element makes a browser fetch something.
 FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src", "object": "data"}
