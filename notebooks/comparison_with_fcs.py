@@ -24,7 +24,7 @@ import jmimpute as jm
 from jmimpute.errors import AnalysisWarning
 
 SHORT = os.environ.get("JMIMPUTE_SHORT") == "1"  # fewer draws and imputations, for a quick run
-DRAWS, M, SEED = (1000, 20, 1) if SHORT else (2000, 100, 1)
+DRAWS, M, SEED = (300, 5, 1) if SHORT else (2000, 100, 1)
 ANALYSIS = "popular ~ sex * texp + (1 + sex | school)"
 
 pupils = jm.datasets.fetch("popmis")[["school", "sex", "texp", "popular"]]

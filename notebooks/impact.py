@@ -17,7 +17,7 @@ import pandas as pd
 import jmimpute as jm
 
 SHORT = os.environ.get("JMIMPUTE_SHORT") == "1"  # one patient in seven, fewer draws and imputations, for a quick run
-SHARE, DRAWS, M, SEED = (1 / 7, 500, 10, 1) if SHORT else (1.0, 1500, 20, 1)
+SHARE, DRAWS, TUNE, M, SEED = (1 / 7, 250, 250, 5, 1) if SHORT else (1.0, 2000, 1000, 20, 1)
 INCOMPLETE = ["pupil", "hypox", "hypots", "tsah"]
 ANALYSIS = "mort ~ age + motor_score + pupil + hypox + hypots + tsah + (1 | name)"
 warnings.simplefilter("ignore", jm.errors.JMImputeWarning)  # what diagnostics and fits have to say is printed
@@ -67,7 +67,14 @@ models = {
 print(models["of each study"])
 
 # %%
-settings = {"draws": DRAWS, "target_accept": 0.9, "keep_latents": 1000, "random_seed": SEED, "progressbar": False}
+settings = {
+    "draws": DRAWS,
+    "tune": TUNE,
+    "target_accept": 0.95,
+    "keep_latents": 1000,
+    "random_seed": SEED,
+    "progressbar": False,
+}
 fits = {name: model.fit(**settings) for name, model in models.items()}
 for name, fit in fits.items():
     print(f"{name}: {str(fit.diagnostics()).splitlines()[0]}\n")

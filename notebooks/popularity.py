@@ -14,7 +14,7 @@ import pandas as pd
 import jmimpute as jm
 
 SHORT = os.environ.get("JMIMPUTE_SHORT") == "1"  # fewer draws, imputations and groups, for a quick run
-DRAWS, M, GROUPS, SEED = (300, 20, 2, 1) if SHORT else (2000, 50, 4, 1)
+DRAWS, M, GROUPS, SEED = (100, 5, 2, 1) if SHORT else (2000, 50, 4, 1)
 ANALYSIS = "popularity_ij ~ gender_ij + extraversion_ij * experience_j + (1 + extraversion_ij | cluster_id)"
 warnings.simplefilter("ignore", jm.errors.JMImputeWarning)  # what diagnostics and fits have to say is printed
 

@@ -23,8 +23,8 @@ import pandas as pd
 import jmimpute as jm
 
 SHORT = os.environ.get("JMIMPUTE_SHORT") == "1"  # fewer replications, draws and settings, for a quick run
-N, CORES, SEED = (3, 1, 1) if SHORT else (50, -1, 1)
-DRAWS, M, SWEEPS = (300, 5, 4) if SHORT else (500, 5, 10)
+N, CORES, SEED = (2, 1, 1) if SHORT else (50, -1, 1)
+DRAWS, M, SWEEPS = (200, 3, 2) if SHORT else (500, 5, 10)
 
 # %% [markdown]
 # ## 1. Tables with known truth

@@ -13,6 +13,7 @@ import jmimpute as jm
 from jmimpute import cli, workflow
 from jmimpute.case import read_case
 from jmimpute.table.files import read_data
+from tests.report.browser import BROWSER, loaded
 
 ROOT = Path(__file__).parents[1]
 FILES = {path.stem: path for path in sorted(ROOT.glob("models/*.toml"))}
@@ -107,10 +108,13 @@ def test_models_run(name, tmp_path):
 
 
 def reports(name, folder):
-    """`jmimpute report` tells of every term of the analysis."""
+    """`jmimpute report` tells of every term of the analysis, and a browser finds nothing wrong and nothing to fetch."""
     assert run("report", folder) == 0
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert [term for term in TERMS[name] if term not in page] == []
+    if BROWSER:
+        dom, *complaints = loaded(folder / "report.html")
+        assert dom.count("<section") == 10 and complaints == [[], set()]
 
 
 @pytest.mark.slow

@@ -1,10 +1,15 @@
-"""What pages show runs: Python blocks, page by page, and commands, which have the options that are given."""
+"""What pages and notebooks show runs, page by page, without a warning; commands have the options that are given."""
 
+import ast
+import io
 import re
 import shlex
 from pathlib import Path
 
+import jupytext
+import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 
 from jmimpute.cli import app
 
@@ -13,8 +18,11 @@ DOCS = ROOT / "docs"
 #: Decisions quote code of their time; the gallery is run by docs/make_images.py.
 ELSEWHERE = {"_build", "api", "decisions", "gallery.md"}
 PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if ELSEWHERE.isdisjoint(path.parts))]
-#: A Python block, with the reason for which it is not run, if one stands directly above.
-BLOCK = re.compile(r"(?:^<!-- not run: ([^\n]+) -->\n)?^```python\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+#: A Python block or cell, with the reason for which it is not run, if one stands directly above.
+BLOCK = re.compile(
+    r"(?:^<!-- not run: ([^\n]+) -->\n)?^```(?:python|\{code-cell\} python)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE
+)
 SHELL = re.compile(r"^```(?:console|bash|sh|shell)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 #: A command in a shell block, or in an indented line; a backslash at the end joins the next line.
 COMMAND = re.compile(r"^(?:\$ )?(jmimpute [a-z](?:[^\n\\]|\\\n)*)", flags=re.MULTILINE)
@@ -22,8 +30,33 @@ INDENTED = re.compile(r"^ {4}(jmimpute [a-z].*)", flags=re.MULTILINE)
 
 
 def blocks(text):
-    """Python blocks of a page, but for those that say why they are not run."""
+    """Python of a page, but for what says why it is not run."""
     return [code for reason, code in BLOCK.findall(text) if not reason]
+
+
+def cells(path):
+    """Python of a page or notebook, piece by piece."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        return blocks(text)
+    return [cell.source for cell in jupytext.reads(text, fmt="py:percent").cells if cell.cell_type == "code"]
+
+
+def show(value):
+    """Make what a notebook would show of the value of a cell."""
+    if isinstance(value, Figure):
+        value.savefig(io.BytesIO())
+    elif value is not None:
+        getattr(value, "_repr_html_", value.__repr__)()
+
+
+def run(code, name, namespace):
+    """Run a cell as notebooks do, with the value of a last expression shown."""
+    tree = ast.parse(code, name)
+    last = ast.Expression(tree.body.pop().value) if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, name, "exec"), namespace)
+    if last is not None:
+        show(eval(compile(last, name, "eval"), namespace))
 
 
 def commands(text):
@@ -37,24 +70,19 @@ def options(command):
     return {name for argument in app[command].assemble_argument_collection() for name in argument.names}
 
 
-def marked(path):
-    """A page as a parameter; pages in folders fit many models."""
-    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=[] if path.parent in (ROOT, DOCS) else [pytest.mark.slow])
-
-
-WITH_BLOCKS = [marked(path) for path in PAGES if blocks(path.read_text(encoding="utf-8"))]
+WITH_PYTHON = [path for path in [*PAGES, *NOTEBOOKS] if cells(path)]
 
 
 @pytest.mark.sampling
-@pytest.mark.parametrize("path", WITH_BLOCKS)
-def test_python_blocks_run(path, tmp_path, monkeypatch):
-    import matplotlib
-
+@pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    matplotlib.use("Agg")
+    monkeypatch.setenv("JMIMPUTE_SHORT", "1")
+    plt.switch_backend("Agg")
     namespace = {"__name__": "page"}
-    for k, block in enumerate(blocks(path.read_text(encoding="utf-8")), start=1):
-        exec(compile(block, f"{path.name}, Python block {k}", "exec"), namespace)
+    for k, code in enumerate(cells(path), start=1):
+        run(code, f"{path.name}, piece {k}", namespace)
+    plt.close("all")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -75,7 +103,8 @@ def test_blocks_are_found():
     assert blocks("# A\n```python\nx = 1\n```\n```bash\nls\n```\n```python\nx += 1\n```\n") == ["x = 1\n", "x += 1\n"]
     assert blocks("<!-- not run: it is yours -->\n```python\nx = mine\n```\n\n```python\ny = 1\n```\n") == ["y = 1\n"]
     assert blocks("<!-- not run: too far above -->\n\n```python\nx = 1\n```\n") == ["x = 1\n"]
-    assert blocks("```{code-cell} python\nx = 1\n```\n") == []
+    assert blocks("```{code-cell} python\nx = 1\n```\n") == ["x = 1\n"]
+    assert blocks("```console\nls\n```\n") == []
 
 
 def test_commands_are_found():

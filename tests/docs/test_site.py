@@ -18,7 +18,7 @@ import jmimpute as jm
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-pytestmark = [pytest.mark.sampling, pytest.mark.slow]  # all pages with code cells are run
+pytestmark = pytest.mark.sampling  # takes half a minute
 
 #: Attributes by which an element makes a browser fetch something.
 FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src", "object": "data"}
@@ -70,12 +70,17 @@ def leads_nowhere(address, path):
     return target.suffix == ".html" and unquote(parts.fragment) not in page(target).anchors
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
+#: A site without the outputs of cells, which are run one by one with the code blocks of pages, or the whole one of `make docs`.
+UNEXECUTED = ["-D", "nb_execution_mode=off", "-D", "suppress_warnings=myst-nb.lexer"]
+SITES = [pytest.param(UNEXECUTED, id="unexecuted"), pytest.param([], id="executed", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=SITES)
+def site(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     environment = {**os.environ, "JMIMPUTE_SHORT": "1"}
     environment.pop("MPLBACKEND", None)  # that of notebooks shows pictures
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", DOCS, folder / "html"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", *request.param, DOCS, folder / "html"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     # Kernels warn of their connections, which are to this machine.
     assert done.returncode == 0, "\n".join(line for line in done.stderr.splitlines() if "IPKernelApp" not in line)
