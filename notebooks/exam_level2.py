@@ -16,7 +16,7 @@ import pandas as pd
 import jmimpute as jm
 
 SHORT = os.environ.get("JMIMPUTE_SHORT") == "1"  # fewer draws and imputations, for a quick run
-DRAWS, M, SEED = (300, 5, 1) if SHORT else (2000, 100, 1)
+DRAWS, M, SEED = (1000, 5, 1) if SHORT else (2000, 100, 1)
 ANALYSIS = "normexam ~ standlrt + avslrt + sex + schgend + (1 | school)"
 
 exams = jm.datasets.fetch("exam_scores").drop(columns=["student", "cons"])

@@ -17,7 +17,7 @@ import pandas as pd
 import jmimpute as jm
 
 SHORT = os.environ.get("JMIMPUTE_SHORT") == "1"  # fewer draws and imputations, for a quick run
-DRAWS, M, SEED = (300, 5, 1) if SHORT else (2000, 100, 1)
+DRAWS, M, SEED = (600, 5, 1) if SHORT else (2000, 100, 1)
 ANALYSIS = "english ~ ravens + sex + fluent + (1 | school)"
 
 pupils = jm.datasets.fetch("jsp")

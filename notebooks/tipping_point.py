@@ -16,7 +16,7 @@ import pandas as pd
 import jmimpute as jm
 
 SHORT = os.environ.get("JMIMPUTE_SHORT") == "1"  # fewer draws, imputations and points, for a quick run
-DRAWS, M, SEED = (300, 5, 1) if SHORT else (2000, 100, 1)
+DRAWS, M, SEED = (1000, 5, 1) if SHORT else (2000, 100, 1)
 
 survey = jm.datasets.load("survey").drop(columns="famhist")
 print(jm.inspect(survey, cluster="region"))
