@@ -1,6 +1,7 @@
 """`jmimpute demo | inspect | run | compare | report`: the main job from a terminal."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,9 +141,9 @@ def report(folder: Path, *, out: Path | None = None) -> None:
         A .html or .json file; report.html and report.json in this folder if not given.
     """
     from jmimpute.report.report import checked_path
-    from jmimpute.workflow import report_on
+    from jmimpute.workflow import REPORTS, report_on
 
-    paths = [folder / "report.html", folder / "report.json"] if out is None else [checked_path(out)]
+    paths = [folder / name for name in REPORTS] if out is None else [checked_path(out)]
     made = report_on(folder)
     for path in paths:
         made.save(path)
@@ -159,6 +160,11 @@ def _imputations(sources: Sequence[Path]) -> "list[Imputations]":
     return [ours[source] if source in ours else read_mice(source, original=original) for source in inner]
 
 
+def _as_line(message: Warning | str, category: type[Warning], *_: object, **__: object) -> str:
+    """A warning without the line of the source that gave it."""
+    return f"{category.__name__}: {message}\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what went wrong is told in one message, without a traceback.
 
@@ -167,8 +173,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str, optional
         Those of the process if not given.
     """
+    former, warnings.formatwarning = warnings.formatwarning, _as_line
     try:
         app(arguments)
     except JMImputeError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        warnings.formatwarning = former

@@ -43,6 +43,18 @@ def kernel(function: Callable) -> Any:
     return compiled
 
 
+def is_cold(compiled: Any) -> bool:
+    """Whether a kernel, and with it what it calls, was never compiled on this machine, or has changed since.
+
+    Parameters
+    ----------
+    compiled : numba dispatcher
+        Made by `kernel`.
+    """
+    cache_file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    return cache_file is not None and not compiled.overloads and not cache_file._load_index()
+
+
 def _index_or_nothing(load: Callable) -> dict:
     """The index of a cache; empty if another version of the package wrote it, whose classes may be gone."""
     try:

@@ -2,7 +2,8 @@
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from jmimpute.case import Case
-from jmimpute.errors import ExchangeError, TableError, options
+from jmimpute.errors import ExchangeError, TableError, options, some
 from jmimpute.specification.families import GAUSSIAN, ORDINAL, Family
 from jmimpute.table.reading import replaced
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from jmimpute.imputations import Imputations
     from jmimpute.report.report import Report
 
-#: Fits of the analysis in the folder of a run.
-ANALYSES = "analyses.json"
+#: Fits of the analysis in the folder of a run, and what tells of it.
+ANALYSES, MANIFEST = "analyses.json", "manifest.json"
+#: What may be made of a finished run later on.
+REPORTS = ("report.html", "report.json")
 
 
 def data_of(case: Case) -> pd.DataFrame:
@@ -118,7 +121,7 @@ def run(
     case : Case
     data : pandas.DataFrame
     out : str or Path
-        Folder, made if it is not there.
+        Folder, made if it is not there. Results of a former run in it are replaced, all of them.
     suffix : {".csv", ".parquet"}
         Format of the imputed table.
     m : int, optional
@@ -138,6 +141,7 @@ def run(
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    former = _former(out)
     families = case.families()
     model = JointModel(
         case.model.formulas,
@@ -162,6 +166,9 @@ def run(
         progressbar=progressbar,
     )
     say(f"{fit.diagnostics()}\n")
+    if former:
+        say(f"Results of a former run in {out}/ are replaced: {some([path.name for path in former], 20)}\n")
+        _remove(former)
     fit.save(out / "fit")
     fit.summary().to_csv(out / "posterior_summary.csv")
     imputations = fit.impute(m, progressbar=progressbar)
@@ -177,8 +184,25 @@ def run(
         write_analyses(analyses, out / ANALYSES)
         written += ["pooled.csv", "pooled_random_effects.csv", ANALYSES]
     _write_manifest(case, fit, imputations, out, written)
-    say(f"Written to {out}/: {', '.join([*written, 'manifest.json'])}")
+    say(f"Written to {out}/: {', '.join([*written, MANIFEST])}")
     return imputations
+
+
+def _former(out: Path) -> list[Path]:
+    """What a former run left in a folder: of no result should anyone think that it is of another model."""
+    if not (out / MANIFEST).exists():
+        return []
+    _, files = _read_manifest(out)
+    paths = [out / name for name in (MANIFEST, *files, *REPORTS)]
+    return [path for path in paths if path.exists() and path.resolve().parent == out.resolve()]
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _write_imputations(imputations: "Imputations", out: Path, suffix: str) -> None:
@@ -213,7 +237,7 @@ def _write_manifest(case: Case, fit: "Fit", imputations: "Imputations", out: Pat
         "missing_cells": {name: len(imputations.rows(name)) for name in imputations.columns},
         "files": written,
     }
-    (out / "manifest.json").write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    (out / MANIFEST).write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def report_on(folder: str | Path) -> "Report":
@@ -253,9 +277,12 @@ def _read_manifest(folder: Path) -> tuple[Case, list[str]]:
     """The case of a run, and the files that it left."""
     import msgspec
 
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
+    remedy = "Give the folder of a finished `jmimpute run`."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return msgspec.convert(content["case"], Case), list(content["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ExchangeError(f"{path} cannot be read: {error}. Give the folder of a finished `jmimpute run`.") from error
+    except (KeyError, TypeError) as error:
+        raise ExchangeError(f"{path} is not that of a run, but perhaps of imputations that were saved. {remedy}") from error
+    except (OSError, ValueError) as error:
+        raise ExchangeError(f"{path} cannot be read: {error}. {remedy}") from error

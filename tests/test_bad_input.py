@@ -110,8 +110,14 @@ def test_collinear_covariates_in_the_random_part():
 
 
 def test_more_columns_than_rows():
-    frame = pupils(code=[f"c{k}" for k in range(40)])
-    refused(TableError, frame, "is collinear with the columns before it", formula="maths ~ age + code")
+    frame = pupils(code=[f"c{k % 20}" for k in range(40)], other=[f"o{k % 10}" for k in range(40)])
+    refused(TableError, frame, "is collinear with the columns before it", formula="maths ~ age + code + other")
+
+
+def test_identifiers_and_dates_as_covariates():
+    frame = pupils(code=[f"c{k}" for k in range(40)], day=pd.date_range("2026-01-01", periods=40))
+    refused(TableError, frame, "'code' has 40 categories in 40 rows", "Drop an identifier", formula="maths ~ age + code")
+    refused(TableError, frame, "'day' holds dates", "(data['day'] - data['day'].min()).dt.days", formula="maths ~ age + day")
 
 
 def test_a_constant_that_is_computed():

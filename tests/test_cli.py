@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -250,6 +251,39 @@ def test_a_family_of_no_column_is_refused_by_the_model(tmp_path, capsys):
     text = 'title = "x"\n[model]\nformulas = ["y ~ x"]\nfamilies = { kind = "nominal" }\n'
     assert run("run", case_file(tmp_path, text), "--data", tmp_path / "table.csv", "--out", tmp_path / "out") == 1
     assert "A family is given for 'kind', which is not a response" in capsys.readouterr().err
+
+
+@pytest.mark.sampling
+@pytest.mark.filterwarnings("ignore::jmimpute.errors.ConvergenceWarning")
+def test_a_former_run_leaves_nothing(tmp_path, capsys):
+    text = f'title = "x"\ndata = "pupils"\n[model]\nformulas = ["{FORMULA}"]\n'
+    analysed = '[analysis]\nformula = "reading ~ maths + (1 | school)"\n'
+    out, settings = tmp_path / "out", ["--no-progress", "-m", 2, "--draws", 20, "--tune", 100, "--chains", 2]
+    for name in ("first", "second"):
+        assert run("run", case_file(tmp_path, text + analysed), "--out", out, *settings) == 0, name
+    (out / "report.html").write_text("of the first")
+    (out / "notes.txt").write_text("my own")
+    capsys.readouterr()
+    assert run("run", case_file(tmp_path, text), "--out", out, *settings) == 0
+    said = capsys.readouterr().out
+    assert "Results of a former run" in said and "pooled.csv" in said and "report.html" in said
+    left = json.loads((out / "manifest.json").read_text())["files"]
+    assert {path.name for path in out.iterdir()} == {Path(name).name for name in left} | {"manifest.json", "notes.txt"}
+
+
+def test_warnings_are_told_without_the_line_that_gave_them(capsys, monkeypatch):
+    before = warnings.formatwarning
+    monkeypatch.setattr(cli, "app", lambda _: print(warnings.formatwarning("beware", UserWarning, "fit.py", 3), end=""))
+    assert run() == 0 and capsys.readouterr().out == "UserWarning: beware\n"
+    assert warnings.formatwarning is before
+
+
+def test_a_folder_of_something_else_is_not_written_to(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text('{"m": 2}')
+    model = case_file(tmp_path, f'title = "x"\ndata = "pupils"\n[model]\nformulas = ["{FORMULA}"]\n')
+    assert run("run", model, "--out", tmp_path, "--no-progress") == 1
+    assert "is not that of a run, but perhaps of imputations" in capsys.readouterr().err
+    assert (tmp_path / "manifest.json").read_text() == '{"m": 2}'
 
 
 @pytest.mark.parametrize("call", ["os.system('touch ran')", "__import__('os')", "open('ran', 'w')", "{open('ran', 'w')}"])

@@ -54,6 +54,16 @@ def test_a_cache_that_names_a_class_that_is_gone_is_passed_over(tmp_path):
         assert done.stdout.split() == ["3"]
 
 
+@pytest.mark.sampling
+def test_a_kernel_is_cold_until_it_was_compiled(tmp_path):
+    (tmp_path / "other.py").write_text(OTHER.format(number=1))
+    (tmp_path / "caller.py").write_text(CALLER)
+    line = "from caller import outer; from jmimpute.compilation import is_cold; print(is_cold(outer), outer(1), is_cold(outer))"
+    command = [sys.executable, "-c", line]
+    runs = [subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert runs == ["True 20 False\n", "False 20 False\n"]
+
+
 def test_stamps_follow_the_files():
     stamps = [kernel.stamp for kernel in (inverse_triangle, collapsed, log_density, run)]
     assert len(set(stamps)) == len(stamps)

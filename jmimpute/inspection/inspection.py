@@ -11,7 +11,7 @@ from jmimpute.errors import TableError, options
 from jmimpute.inspection.correlations import find_correlations
 from jmimpute.inspection.dependence import Dependence, find_dependence
 from jmimpute.inspection.flux import find_flux
-from jmimpute.inspection.notes import find_mistakes, notes_on_columns, notes_on_levels
+from jmimpute.inspection.notes import find_mistakes, notes_on_columns, notes_on_levels, notes_on_values
 from jmimpute.inspection.patterns import find_kinds, find_patterns
 from jmimpute.inspection.text import as_html, as_text
 from jmimpute.inspection.variables import describe_variables
@@ -217,7 +217,11 @@ def inspect(data: Any, cluster: str | None = None) -> Inspection:
         patterns=find_patterns(frame),
         kinds=kinds,
         cluster_sizes=None if clusters is None else _labelled(clusters.sizes, clusters),
-        notes=(*notes_on_columns(frame, variables), *(() if clusters is None else notes_on_levels(frame, clusters, variables))),
+        notes=(
+            *notes_on_columns(frame, variables),
+            *notes_on_values(frame, variables, cluster),
+            *(() if clusters is None else notes_on_levels(frame, clusters, variables)),
+        ),
         _frame=frame,
         _clusters=clusters,
     )

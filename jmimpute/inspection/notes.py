@@ -9,6 +9,9 @@ from jmimpute.table.level2 import Conflict, conflicts
 
 # A column that differs within no more than this share of the clusters is taken to belong to clusters, with mistakes in it.
 FEW_CONFLICTS = 0.1
+# Numbers that stand for missing values in many files, if they occur more than once and all other values are far away.
+_PLAIN = (7, 8, 9, 77, 88, 97, 98, 99, 777, 888, 997, 998, 999, 7777, 8888, 9997, 9998, 9999)
+CODES = (*_PLAIN, *(-code for code in _PLAIN))
 
 
 def notes_on_columns(frame: pd.DataFrame, variables: pd.DataFrame) -> list[str]:
@@ -28,6 +31,50 @@ def notes_on_columns(frame: pd.DataFrame, variables: pd.DataFrame) -> list[str]:
         undecided = variables.index[variables["level"].isna() & (variables["n_missing"] < len(frame))]
         notes += [f"{column}: level not known, no cluster has two values to compare." for column in undecided]
     return notes
+
+
+def notes_on_values(frame: pd.DataFrame, variables: pd.DataFrame, cluster: str | None) -> list[str]:
+    """Numbers and texts that look like codes of missing values, and labels that are nearly alike."""
+    notes = []
+    for column, kind in variables["kind"].items():
+        observed = frame[column].dropna()
+        if kind in ("text", "categorical", "ordered"):
+            notes += [f"{column}: {some(map(repr, labels))} differ in blanks or capitals only." for labels in _alike(observed)]
+        if column == cluster:
+            continue
+        if kind == "numeric":
+            notes += [
+                f"{column}: {code:g} in {n} row(s), far from all other values: empty these cells if this means missing."
+                for code, n in _codes(observed.astype(float))
+            ]
+        elif kind == "text" and (texts := _among_numbers(observed)):
+            notes.append(f"{column}: numbers, but for {some(map(repr, texts))}: empty these cells if this means missing.")
+    return notes
+
+
+def _codes(values: pd.Series) -> list[tuple[float, int]]:
+    """Values of `CODES` that a wide gap parts from all others, and how often they occur."""
+    low, middle, high = values.quantile([0.25, 0.5, 0.75], interpolation="nearest")
+    counts = values.value_counts().sort_index()
+    distinct = counts.index.to_numpy()
+    gaps = np.flatnonzero((np.diff(distinct) > high - low) & (high > low))
+    below = distinct[: max((k + 1 for k in gaps if distinct[k] < middle), default=0)]
+    above = distinct[min((k + 1 for k in gaps if distinct[k] >= middle), default=len(distinct)) :]
+    apart = [part for part in (below, above) if set(part) <= set(CODES) and counts[part].sum() > 1]
+    return [(code, int(counts[code])) for part in apart for code in part]
+
+
+def _alike(observed: pd.Series) -> list[list]:
+    """Groups of labels that differ in blanks or capitals only."""
+    labels = pd.Series(observed.unique()).astype(str)
+    groups = labels.groupby(labels.str.strip().str.casefold()).agg(list)
+    return groups[groups.map(len) > 1].tolist()
+
+
+def _among_numbers(observed: pd.Series) -> list[str]:
+    """Texts of a column that holds numbers for the most part."""
+    texts = observed[pd.to_numeric(observed, errors="coerce").isna()]
+    return texts.unique().tolist() if len(texts) < len(observed) / 2 else []
 
 
 def notes_on_levels(frame: pd.DataFrame, clusters: Clusters, variables: pd.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ def as_text(inspection: "Inspection") -> str:
         heading = "Systematically missing: clusters without any value"
         parts.append("\n".join([heading, *(cut("  " + line, LINE_WIDTH) for line in systematic)]))
     if inspection.notes:
-        parts.append("\n".join(["Notes", *(cut("  " + note, LINE_WIDTH) for note in inspection.notes)]))
+        parts.append("\n".join(["Notes", *map(_wrapped, inspection.notes)]))
     return "\n\n".join(parts)
 
 
@@ -45,6 +46,10 @@ def as_html(inspection: "Inspection") -> str:
             f"<ul>{notes}</ul>" if notes else "",
         ]
     )
+
+
+def _wrapped(note: str) -> str:
+    return fill(note, LINE_WIDTH, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
 
 
 def cut(text: str, width: int) -> str:

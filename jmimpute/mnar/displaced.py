@@ -165,7 +165,8 @@ def _check(imputations: Any, name: str, adjustment: Adjustment, scope: str | Non
     """The adjustment suits the variable, and nothing was computed from it before."""
     if not isinstance(adjustment, Adjustment):
         raise ImputationError(
-            f"The adjustment must be one of shift(...), scale(...), odds(...) and latent(...), not {type(adjustment).__name__}."
+            f"The adjustment must be one of shift(...), scale(...), odds(...) and latent(...), not {adjustment!r}. Write "
+            "jm.shift(-2) for two units less."
         )
     if scope not in (None, MARGINAL, CONDITIONAL):
         raise ImputationError(f"scope must be {options((MARGINAL, CONDITIONAL))}, not {scope!r}.")

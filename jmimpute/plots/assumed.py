@@ -37,12 +37,27 @@ def term_of(result: Any, term: str | None, parameters: int) -> pd.DataFrame:
     if not isinstance(result, Sensitivity):
         raise TableError(f"Give what `sensitivity` returns, not {type(result).__name__}.")
     if len(result.parameters) != parameters:
-        raise TableError(f"This is drawn of {parameters} parameter(s) that vary, not of {options(result.parameters)}.")
-    known: Sequence[str] = result.terms
-    chosen = known[0] if term is None and len(known) == 1 else term
-    if chosen not in known:
-        raise TableError(f"There is no term {term!r}. Choose {options(known)}.")
+        raise TableError(
+            f"This is drawn of {parameters} parameter(s) that vary, not of {options(result.parameters)}. "
+            f"Use {'jm.plots.tipping' if len(result.parameters) == 1 else 'jm.plots.sensitivity_grid'}."
+        )
+    chosen = chosen_term(term, result.terms)
     return result.table[result.table["term"] == chosen].reset_index(drop=True)
+
+
+def chosen_term(term: str | None, known: Sequence[str]) -> str:
+    """The term to draw, which need not be said where there is only one.
+
+    Raises
+    ------
+    TableError
+        If there are several and none is said, or one that is not there.
+    """
+    if term is None and len(known) > 1:
+        raise TableError(f"Several terms were analysed. Give one: term={options(known)}.")
+    if term not in (None, *known):
+        raise TableError(f"There is no term {term!r}. Choose {options(known)}.")
+    return known[0] if term is None else term
 
 
 def scale_axis(axes: "Axes", values: np.ndarray, neutral: float, vertical: bool = False) -> None:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from jmimpute.errors import TableError, options
+from jmimpute.errors import TableError
 from jmimpute.mnar.assumptions import AT_RANDOM, Assumptions
+from jmimpute.plots.assumed import chosen_term
 from jmimpute.plots.figure import IMPUTED, LABEL_SIZE, OBSERVED, RULE, TEXT, dot_key, legend, new_figure, tidy
 
 if TYPE_CHECKING:
@@ -84,11 +85,7 @@ def assumptions_table(result: Any, term: str | None = None) -> pd.DataFrame:
     """
     if not isinstance(result, Assumptions):
         raise TableError(f"Give what `jm.assumptions` returns, not {type(result).__name__}.")
-    known = list(result.table["term"].unique())
-    chosen = known[0] if term is None and len(known) == 1 else term
-    if chosen not in known:
-        raise TableError(f"There is no term {term!r}. Choose {options(known)}.")
-    rows = result.table[result.table["term"] == chosen]
+    rows = result.table[result.table["term"] == chosen_term(term, list(result.table["term"].unique()))]
     return result.fits.merge(rows, on="assumption", validate="one_to_one")[COLUMNS]
 
 

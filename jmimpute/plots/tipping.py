@@ -60,19 +60,21 @@ def tipping(result: Any, term: str | None = None, plausible: tuple[float, float]
     turns = [amount for amount in (getattr(result, "below", None), getattr(result, "above", None)) if amount is not None]
     for amount in turns:
         axes.axvline(amount, color=IMPUTED, linewidth=1.4)
+        side = "right" if amount > values.mean() else "left"  # inwards
         axes.annotate(
-            f" {amount:.3g}",
+            f" {amount:.3g} ",
             (amount, 0.02),
             xycoords=("data", "axes fraction"),
             color=IMPUTED,
             fontsize=LABEL_SIZE,
             va="bottom",
+            ha=side,
         )
     axes.set_xlim(values.min(), values.max())
     scale_axis(axes, values, neutral)
     tidy(axes, "")
     axes.set_xlabel(f"{parameter} of the missing values of {result.variable}", fontsize=LABEL_SIZE + 1)
-    axes.set_ylabel(shown, fontsize=LABEL_SIZE + 1)
+    axes.set_ylabel(f"estimate of {shown}", fontsize=LABEL_SIZE + 1)
     _means_above(axes, table, parameter)
     keys = [Line2D([], [], color=OBSERVED, linewidth=1.6), Line2D([], [], color=TEXT, linewidth=1, linestyle="--")]
     names = [f"estimate and {100 * result.level:g} % interval", "missing at random"]

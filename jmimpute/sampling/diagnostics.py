@@ -58,7 +58,10 @@ def of_draws(draws: "Mapping[str, np.ndarray]", level: float = 0.95) -> pd.DataF
 
     stacked = np.stack(list(draws.values()), axis=-1)
     flat = xr.Dataset({"element": ((names.CHAIN, names.DRAW, "parameter"), stacked)}, {"parameter": list(draws)})
-    table = summary(flat, ci_kind="eti", ci_prob=level)
+    # Where most draws are the same, as of a share in a small cluster, their distances from the median may be constant: arviz
+    # divides by their variance, and judges by the draws themselves.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = summary(flat, ci_kind="eti", ci_prob=level)
     table.index = pd.Index(list(draws), name="parameter")
     return table
 

@@ -1,11 +1,13 @@
 """Choose a sampler, run it, and label what it drew: the way from a specification to the groups of a Fit."""
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jmimpute import names
+from jmimpute.compilation import is_cold
 from jmimpute.errors import SamplingError, options, some
 from jmimpute.sampling.threads import Settings, run_chains
 from jmimpute.specification.rho_priors import ByCluster
@@ -128,8 +130,9 @@ def sample(
         return _structured(specification, settings, seeds, keep)
     if not specification.layout.has_latents:
         return _collapsed(specification, stats, settings, seeds)
-    from jmimpute.sampling.latents import chains
+    from jmimpute.sampling.latents import chains, iteration
 
+    _announce_compilation(iteration.run, settings)
     pilot = np.random.SeedSequence(seed, spawn_key=(PILOT_STREAM,))
     return _labelled(chains.draw(specification, stats, settings, seeds, pilot, keep), specification, stats)
 
@@ -188,10 +191,17 @@ def joined(tree: "xr.DataTree", more: Groups) -> "xr.DataTree":
     return as_tree(groups)
 
 
+def _announce_compilation(kernel: Any, settings: Settings) -> None:
+    """Say why nothing moves the first time."""
+    if settings.progressbar and is_cold(kernel):
+        print("Compiling the sampler: this takes minutes, and is done once on this machine.", file=sys.stderr)
+
+
 def _collapsed(specification: Specification, stats: Statistics, settings: Settings, seeds: list) -> Groups:
     """Continuous responses only: NUTS on the collapsed likelihood."""
-    from jmimpute.sampling import chains, laplace, posterior, target
+    from jmimpute.sampling import chains, laplace, nuts, posterior, target
 
+    _announce_compilation(nuts.run, settings)
     goal = target.build(specification, stats)
     drawn = chains.draw(goal, laplace.whiten(goal), settings, seeds)
     records = [chain for chain, _ in drawn]
@@ -216,8 +226,9 @@ def _structured(
     state: "xr.Dataset | None" = None,
 ) -> Groups:
     """Several covariance matrices, level-2 responses, or zeros in Omega_u; from the start, or from where chains stand."""
-    from jmimpute.sampling.structured import chains, storage
+    from jmimpute.sampling.structured import chains, iteration, storage
 
+    _announce_compilation(iteration.run, settings)
     snapshots = None if state is None else storage.from_state(state)
     drawn = chains.draw(specification, settings, seeds, keep, snapshots)
     groups = {

@@ -15,6 +15,10 @@ from jmimpute.specification.formula import Formula
 from jmimpute.specification.layout import Layout
 from jmimpute.table.clusters import Clusters
 from jmimpute.table.columns import require_complete
+from jmimpute.table.kinds import CATEGORIES, MOMENTS, TEXTS, kind
+
+#: So few rows or clusters may be as many categories: a toy.
+FEW = 10
 
 
 def unquoted(formula: Formula) -> Formula:
@@ -125,8 +129,26 @@ def check_covariates(frame: pd.DataFrame, formulas: Sequence[Formula]) -> None:
     remedy = "Make it a response (left of '~') so that it is imputed too, or leave these rows out."
     for name in dict.fromkeys(name for formula in formulas for name in formula.columns):
         require_complete(frame, name, "a covariate", remedy)
+        check_kind(frame[name], "rows")
         check_finite(frame[name])
         check_varies(frame[name], "row")
+
+
+def check_kind(series: pd.Series, units: str) -> None:
+    """A covariate, complete, is a number, or has categories that are fewer than what they are categories of."""
+    holds = kind(series)
+    if holds == MOMENTS:
+        raise TableError(
+            f"Covariate {series.name!r} holds dates, which a formula cannot use. Put a number into a column of its own first, "
+            f"such as the days since the first: (data[{series.name!r}] - data[{series.name!r}].min()).dt.days."
+        )
+    n_categories = series.nunique() if holds in (TEXTS, CATEGORIES) else 0
+    if 2 * n_categories > len(series) > FEW:
+        raise TableError(
+            f"Covariate {series.name!r} has {n_categories} categories in {len(series)} {units}: too many for coefficients of "
+            "their own. Drop an identifier; make numbers of dates or numbers that were read as texts (pandas.to_datetime, "
+            "pandas.to_numeric)."
+        )
 
 
 def check_finite(series: pd.Series) -> None:

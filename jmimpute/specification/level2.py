@@ -131,6 +131,7 @@ def _covariates(names: list[str], frame: pd.DataFrame, clusters: Clusters, held:
         checks.check_present(name, [clusters.labels[j] for j in np.flatnonzero(held[name].absent)])
         checks.check_finite(frame[name])
         values[name] = frame[name].iloc[held[name].rows].reset_index(drop=True)
+        checks.check_kind(values[name], "clusters")
         checks.check_varies(values[name], "cluster")
     return values
 

@@ -108,20 +108,20 @@ def test_clusters_without_a_value_are_listed(found):
 
 def test_mistakes_in_a_column_of_clusters_are_noted():
     size = np.repeat(np.arange(10.0, 30.0), 3)
-    size[[4, 30]] = [99, NAN]
+    size[[4, 30]] = [55, NAN]
     frame = pd.DataFrame({"g": [f"s{k:02}" for k in np.repeat(np.arange(20), 3)], "size": size, "x": np.arange(60.0)})
     (note,) = inspect(frame, cluster="g").notes
     assert note == (
-        "size: does not vary within 19 of 20 clusters, but 's01' has 11.0 in row(s) 3, 5, 99.0 in row(s) 4. Correct these "
+        "size: does not vary within 19 of 20 clusters, but 's01' has 11.0 in row(s) 3, 5, 55.0 in row(s) 4. Correct these "
         "rows, counted from 0, if it belongs to clusters."
     )
     assert inspect(frame, cluster="g").conflicts.to_dict("list") == {
         "variable": ["size"] * 3,
         "cluster": ["s01"] * 3,
         "row": [3, 4, 5],
-        "value": [11.0, 99.0, 11.0],
+        "value": [11.0, 55.0, 11.0],
     }
-    frame.loc[[7, 10], "size"] = 99
+    frame.loc[[7, 10], "size"] = 55
     found = inspect(frame, cluster="g")
     assert found.notes == () and found.conflicts.empty, "too many to be mistakes"
     assert list(inspect(frame).conflicts.columns) == ["variable", "cluster", "row", "value"], "no clusters, no conflicts"
@@ -236,3 +236,35 @@ def test_html_escapes_names():
 def test_unusable_tables_are_refused(table, cluster, message):
     with pytest.raises(TableError, match=message):
         inspect(table, cluster=cluster)
+
+
+def test_codes_of_missing_values_are_noted():
+    rng = np.random.default_rng(1)
+    score = rng.normal(50, 10, 100).round()
+    score[[1, 2, 3]], score[4] = -9, -8
+    grade = rng.integers(1, 6, 100).astype(float)
+    grade[[5, 6]] = 9
+    size = np.full(100, "12", dtype=object)
+    size[7:9] = "n/a"
+    ids = np.arange(95, 195)
+    frame = pd.DataFrame({"score": score, "grade": grade, "size": size, "id": ids, "age": np.repeat([7.0, 8, 9, 10], 25)})
+    assert inspect(frame).notes == (
+        "score: -9 in 3 row(s), far from all other values: empty these cells if this means missing.",
+        "score: -8 in 1 row(s), far from all other values: empty these cells if this means missing.",
+        "grade: 9 in 2 row(s), far from all other values: empty these cells if this means missing.",
+        "size: numbers, but for 'n/a': empty these cells if this means missing.",
+    ), "neither identifiers nor what lies among the others"
+    site = pd.DataFrame({"site": np.where(np.arange(100) < 10, 999, np.arange(100) % 5), "y": score[::-1] ** 0})
+    assert inspect(site, cluster="site").notes == ("y: constant, every observed value is 1.0.",)
+
+
+def test_labels_that_are_nearly_alike_are_noted():
+    labels = ["a", "A", "b", "b ", "c", "d"]
+    found = inspect(pd.DataFrame({"g": labels * 2, "y": np.arange(12.0)}), cluster="g")
+    assert found.notes == ("g: 'a', 'A' differ in blanks or capitals only.", "g: 'b', 'b ' differ in blanks or capitals only.")
+
+
+def test_long_notes_are_wrapped():
+    frame = pd.DataFrame({"x" * 90: [1.0, 1.0], "y": [1.0, 2.0]})
+    *_, first, second = str(inspect(frame)).splitlines()
+    assert first == f"  {'x' * 90}:" and second == "    constant, every observed value is 1.0."

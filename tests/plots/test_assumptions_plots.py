@@ -53,7 +53,7 @@ def test_a_line_for_each_assumption(compared, drawn):
 def test_what_is_no_such_result_is_refused(compared, grid):
     with pytest.raises(TableError, match=r"what `jm.assumptions` returns, not Sensitivity"):
         assumptions(grid)
-    with pytest.raises(TableError, match="no term None. Choose 'Intercept' or 'x'"):
+    with pytest.raises(TableError, match="term='Intercept' or 'x'"):
         assumptions(compared)
 
 

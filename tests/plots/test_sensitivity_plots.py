@@ -89,7 +89,7 @@ def test_one_point_is_no_curve(before):
     grid = jm.sensitivity(before, "y", jm.shift([1.0]), FORMULA, **QUIET)
     with pytest.raises(TableError, match="one point only"):
         tipping(grid, "z")
-    with pytest.raises(TableError, match="no term None"):
+    with pytest.raises(TableError, match="Give one: term="):
         tipping(grid)
 
 
