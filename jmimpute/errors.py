@@ -1,6 +1,7 @@
 """Every error and warning of the package: each says what is wrong, where, and what to do."""
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 class JMImputeError(Exception):
@@ -83,3 +84,10 @@ def options(names: Sequence) -> str:
     """Write the valid choices for a message: ``"'a', 'b' or 'c'"``."""
     quoted = [repr(name) for name in names]
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)
+
+
+def meant(name: str, names: Iterable) -> str:
+    """Ask in a message whether a name that is like an unknown one was meant; empty if there is none."""
+    by_folded = {str(known).strip().casefold(): known for known in names}
+    close = get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.75)
+    return f" Did you mean {by_folded[close[0]]!r}?" if close else ""

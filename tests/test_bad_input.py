@@ -114,6 +114,17 @@ def test_more_columns_than_rows():
     refused(TableError, frame, "is collinear with the columns before it", formula="maths ~ age + code + other")
 
 
+def test_names_that_are_nearly_right():
+    frame = pupils()
+    refused(FormulaError, frame, "Did you mean 'age'?", formula="maths ~ Age")
+    refused(FormulaError, frame, "Did you mean 'school'?", formula="maths ~ age + (1 | scool)")
+    refused(FormulaError, frame, "Did you mean 'maths'?", formula="math ~ age")
+    with pytest.raises(FormulaError, match=r"not a column of the table\. Columns: "):
+        jm.JointModel("maths ~ weight", frame)
+    with pytest.raises(TableError, match="Did you mean 'school'"):
+        jm.inspect(frame, cluster="School")
+
+
 def test_identifiers_and_dates_as_covariates():
     frame = pupils(code=[f"c{k}" for k in range(40)], day=pd.date_range("2026-01-01", periods=40))
     refused(TableError, frame, "'code' has 40 categories in 40 rows", "Drop an identifier", formula="maths ~ age + code")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jmimpute.errors import TableError, options
+from jmimpute.errors import TableError, meant, options
 from jmimpute.inspection.correlations import find_correlations
 from jmimpute.inspection.dependence import Dependence, find_dependence
 from jmimpute.inspection.flux import find_flux
@@ -206,7 +206,8 @@ def inspect(data: Any, cluster: str | None = None) -> Inspection:
     """
     frame = read(data).frame
     if cluster is not None and cluster not in frame.columns:
-        raise TableError(f"There is no column {cluster!r} to take clusters from. Choose {options(list(frame.columns))}.")
+        hint = meant(cluster, frame.columns)
+        raise TableError(f"There is no column {cluster!r} to take clusters from.{hint} Choose {options(list(frame.columns))}.")
     clusters = None if cluster is None else code(frame, cluster)
     kinds = None if clusters is None else find_kinds(frame, clusters)
     variables = describe_variables(frame, clusters, kinds)

@@ -81,7 +81,8 @@ def _variables_as_text(variables: pd.DataFrame) -> str:
     number = {"%": "{:.1f}".format, "icc": lambda icc: "" if np.isnan(icc) else f"{icc:.2f}"}
     for column in shown.columns.drop(["variable", "kind"]):
         shown[column] = [number.get(column, str)(value) for value in shown[column]]
-    return _aligned(shown, left=("variable", "kind"))
+    text = _aligned(shown, left=("variable", "kind"))
+    return f"{text}\n(sporadic, systematic: clusters in which some, or all, values are missing)" if "level" in shown else text
 
 
 def _aligned(table: pd.DataFrame, left: Sequence[str]) -> str:

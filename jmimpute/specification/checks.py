@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jmimpute.errors import FormulaError, TableError, options, some
+from jmimpute.errors import FormulaError, TableError, meant, options, some
 from jmimpute.names import INTERCEPT
 from jmimpute.specification.covariances import COMMON, STRUCTURES
 from jmimpute.specification.design import Design
@@ -32,8 +32,8 @@ def check_roles(formulas: Sequence[Formula], columns: Sequence[str]) -> None:
     for name in responses:
         if name not in columns:
             raise FormulaError(
-                f"{name!r} stands left of '~' but is not a column. Write plain column names there, joined by '+'; put a "
-                "transformed variable into a column of its own first."
+                f"{name!r} stands left of '~' but is not a column.{meant(name, columns)} Write plain column names there, "
+                "joined by '+'; put a transformed variable into a column of its own first."
             )
     repeated = [name for name in dict.fromkeys(responses) if responses.count(name) > 1]
     if repeated:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jmimpute.errors import FormulaError, options, some
+from jmimpute.errors import FormulaError, meant, options, some
 
 #: The transformations a formula may call.
 FUNCTIONS = (
@@ -227,8 +227,8 @@ def _check(node: Any, text: str, available: Sequence[str], in_call: bool = False
             raise FormulaError(f"The formula {text!r} has brackets after {_source(node)!r}, which are not supported.")
         if _column(node) not in available:
             raise FormulaError(
-                f"The formula {text!r} names {_source(node)!r}, which is not a column of the table. "
-                f"Columns: {some(available, 20)}."
+                f"The formula {text!r} names {_source(node)!r}, which is not a column of the table."
+                f"{meant(_source(node), available)} Columns: {some(available, 20)}."
             )
     elif kind == "Binary" and node.operator.lexeme == "|":
         raise FormulaError(f"The formula {text!r} has a '|' inside another term. Write '+ (1 | cluster)' at its end.")

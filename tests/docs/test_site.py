@@ -24,7 +24,7 @@ pytestmark = pytest.mark.sampling  # takes half a minute
 FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src", "object": "data"}
 #: Public objects of modules that serve other parts of the package; analysts meet them under other names, if at all.
 NOT_LISTED = {
-    "errors": {"options", "some"},
+    "errors": {"meant", "options", "some"},
     "families": {"Variable", "from_record", "to_record"},
     "priors": {
         *("DefaultLevel1", "Flat", "HierarchicalInverseWishart", "InverseWishart", "JomoLevel1", "JomoLevel2", "LKJ"),
