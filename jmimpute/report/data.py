@@ -21,10 +21,11 @@ def question(materials: Materials) -> Section:
     ----------
     materials : Materials
     """
-    said = Text(materials.description) if materials.description else NotDone("The question is not stated in words.")
+    paragraphs = [" ".join(part.split()) for part in materials.description.split("\n\n") if part.strip()]
+    said = [Text(part) for part in paragraphs] or [NotDone("The question is not stated in words.")]
     analyses = [_planned(result) for result in materials.results]
     blocks = [Heading("Analysis models"), *analyses] if analyses else [NotDone("No analysis of the imputations was given.")]
-    return Section("question", "Question and analysis model", (said, *blocks))
+    return Section("question", "Question and analysis model", (*said, *blocks))
 
 
 def _planned(result: Result) -> Block:

@@ -134,7 +134,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     jm.datasets.load("pupils").head(400).to_csv(folder / "pupils.csv", index=False)
     (folder / "model.toml").write_text(
-        'title = "Reading & maths"\ndescription = "What goes with reading?"\n[model]\n'
+        'title = "Reading & maths"\ndescription = "What goes\\nwith reading?\\n\\nLook at maths."\n[model]\n'
         'formulas = ["reading + maths + motivation ~ sex + age + (1 | school)"]\n'
         "[sampling]\ndraws = 1000\ntune = 300\n"
         '[analysis]\nformula = "reading ~ maths + sex + (1 | school)"\nreml = false\n'
@@ -158,7 +158,7 @@ def test_a_run_is_reported_from_its_folder(folder, capsys):
     expected = jm.compare({"imputed": imputations}, "reading ~ maths + sex + (1 | school)", reml=False).table
     beside = next(block for block in blocks if block.get("table") == "methods_numbers")
     assert [row["estimate"] for row in beside["rows"]] == pytest.approx(expected["estimate"].to_numpy(), rel=1e-8)
-    assert {"text": "What goes with reading?"} in blocks
+    assert {"text": "What goes with reading?"} in blocks and {"text": "Look at maths."} in blocks
     assert Page((folder / "report.html").read_text(encoding="utf-8")).named("h1")
 
 
