@@ -23,8 +23,8 @@ LONG = {
     "hiv_selection": "its graph is compiled for minutes",
     "impact": "with 11022 rows, preparing chains takes longer than short chains do",
 }
-#: Models whose short runs are reported: one not at random, one of a single level. In full all are.
-REPORTED = {"obesity_like", "survey_single_level"}
+#: Models whose short runs are reported. In full all are.
+REPORTED = {"survey_single_level"}
 PARTS = ("Data", "Question", "Model", "Look at")
 
 BODY_MASS = ["Intercept", "age", "sex[male]", "famhist[yes]"]
