@@ -18,11 +18,8 @@ from tests.report.browser import BROWSER, loaded
 ROOT = Path(__file__).parents[1]
 FILES = {path.stem: path for path in sorted(ROOT.glob("models/*.toml"))}
 SHORT = ["--draws", "50", "--tune", "100", "--chains", "2", "-m", "2"]
-#: Why the short run of a model is not short; these run in full only, with the slow tests.
-LONG = {
-    "hiv_selection": "its graph is compiled for minutes",
-    "impact": "with 11022 rows, preparing chains takes longer than short chains do",
-}
+#: Models of which a short run is short, and which are of different kinds; the others run with the slow tests only.
+QUICK = {"exam_level2", "jsp", "obesity_like", "popmis", "survey_single_level"}
 #: Models whose short runs are reported. In full all are.
 REPORTED = {"survey_single_level"}
 PARTS = ("Data", "Question", "Model", "Look at")
@@ -84,12 +81,10 @@ def test_models_are_documented(path):
 
 
 @pytest.mark.sampling
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FILES])
 @pytest.mark.filterwarnings("ignore::jmimpute.errors.ConvergenceWarning", "ignore::jmimpute.errors.IdentificationWarning")
 def test_models_run(name, tmp_path):
     """From the command line, with few draws: all files, all cells, all terms, and the same from disk."""
-    if name in LONG:
-        pytest.skip(f"{LONG[name]}; it runs with the slow tests")
     needs_data(read_case(FILES[name]))
     assert run("run", FILES[name], "--seed", 1, "--out", tmp_path, "--no-progress", *SHORT) == 0
     manifest = json.loads((tmp_path / "manifest.json").read_text())

@@ -18,7 +18,7 @@ import jmimpute as jm
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-pytestmark = [pytest.mark.sampling, pytest.mark.xdist_group("site")]  # takes half a minute, once
+pytestmark = pytest.mark.sampling  # takes half a minute
 
 #: Attributes by which an element makes a browser fetch something.
 FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src", "object": "data"}

@@ -1,4 +1,4 @@
-"""Continuous responses without a single value in a cluster: what only the prior says of them is drawn with their residuals.
+"""Responses without a single value in a cluster: what only the prior says of them is drawn with their residuals.
 
 Given residuals of all rows, drawn one after the other, Omega_e,j would hardly move there. But given its block of the other
 responses o, what it says of the absent ones m,
@@ -11,6 +11,10 @@ given Omega_oo, then e_m = Gamma e_o + N(0, Psi). The priors are, with T ~ IW(df
     Psi ~ IW(df, S_mm - S_mo S_oo^-1 S_om),   Gamma | Psi ~ MatrixNormal(S_mo S_oo^-1, Psi, S_oo^-1);
     LKJ: rows of the Cholesky factor of the correlation matrix, each of a direction and a beta distributed length;
     log standard deviations: these alone, as correlations are common to all clusters.
+
+With a hierarchical prior responses may be latent normals: it is T_j of `jmimpute.sampling.structured.hierarchy` that is
+inverse-Wishart, and the scales of absent latents, which no category holds, are those that give Omega_e,j its known elements.
+With other priors latents are left out.
 """
 
 import math
@@ -18,11 +22,11 @@ import math
 import numpy as np
 
 from jmimpute.compilation import kernel
-from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place
+from jmimpute.graph.small_matrices import add_matmul, cholesky_in_place, inverse_triangle
 from jmimpute.sampling.gibbs_covariances import block, factor, inverse_wishart, inverted, noise
 from jmimpute.sampling.structured.hierarchy import sandwich
 from jmimpute.sampling.structured.priors import HIERARCHY, LOG_SD, SEPARATE
-from jmimpute.sampling.structured.regressions import product
+from jmimpute.sampling.structured.regressions import block_unscaling, product
 from jmimpute.sampling.structured.rows import fill
 
 
@@ -39,9 +43,7 @@ def redraw_absent(model, state, rng):
         elif prior.kind == SEPARATE:
             draw_rows_lkj(state.omega[k], present, absent, prior.eta, prior.sd, rng)
         elif prior.kind == HIERARCHY:
-            draw_rows_wishart(
-                state.omega[k], present, absent, state.a[0], sandwich(state.unscaling[k], state.scale), rng
-            )  # fmt: skip
+            draw_rows_scaled(state.omega[k], state.unscaling[k], present, absent, state.a[0], state.scale, prior, rng)
         else:
             df = prior.power - cells.absent.shape[1] - 1.0
             draw_rows_wishart(state.omega[k], present, absent, df, prior.scale, rng)
@@ -90,6 +92,36 @@ def draw_rows_wishart(omega, present, absent, df, scale, rng):
             omega[absent[i], present[k]] = omega[present[k], absent[i]] = between[i, k]
         for k in range(i + 1):
             omega[absent[i], absent[k]] = omega[absent[k], absent[i]] = psi[i, k]
+
+
+@kernel
+def draw_rows_scaled(omega, unscaling, present, absent, df, scale, prior, rng):
+    """Replace rows of K T K' with T ~ IW(df, scale), and the scales K of their latents, by a draw given the others, in place.
+
+    Parameters
+    ----------
+    omega, unscaling : ndarray, shape (p, p)
+    present, absent : ndarray of int
+        Coordinates that stay, and those that are drawn; the latents of a response are all in one of them.
+    df : float
+    scale : ndarray, shape (p, p)
+    prior : Prior1
+        Which coordinates are latents of one response.
+    rng : numpy.random.Generator
+    """
+    drawn = sandwich(inverse_triangle(unscaling), omega)
+    draw_rows_wishart(drawn, present, absent, df, scale, rng)
+    for b in range(prior.first.shape[0]):
+        first, end = prior.first[b], prior.first[b] + prior.width[b]
+        if np.any(absent == first):
+            unscaling[first:end, first:end] = block_unscaling(drawn[first:end, first:end])
+    drawn = sandwich(unscaling, drawn)
+    for i in absent:
+        omega[i, :] = omega[:, i] = drawn[i]
+    for b in range(prior.first.shape[0]):  # known elements to the last bit
+        for i in range(prior.first[b], prior.first[b] + prior.width[b]):
+            for k in range(prior.first[b], prior.first[b] + prior.width[b]):
+                omega[i, k] = 1.0 if i == k else 0.5
 
 
 @kernel

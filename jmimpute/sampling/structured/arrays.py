@@ -14,7 +14,7 @@ from jmimpute.sampling.latents.state import FREE, HELD, Problem
 from jmimpute.sampling.latents.state import State as RowState
 from jmimpute.sampling.structured.priors import Prior1, Prior2, prior_1, prior_2
 from jmimpute.specification.families import ORDINAL, Variable
-from jmimpute.specification.priors import LKJ, Normal
+from jmimpute.specification.priors import LKJ, HierarchicalInverseWishart, Normal
 from jmimpute.specification.specify import COMMON, Specification
 from jmimpute.table.patterns import Patterns
 from jmimpute.table.statistics import Statistics
@@ -34,7 +34,8 @@ class Cells(NamedTuple):
     omega : ndarray of int, shape (n_groups,)
         Which Omega_e the rows of a group have; 0 if it is common.
     absent : ndarray of bool, shape (K, p)
-        Continuous responses of which none of the rows of an Omega_e has a value, while they have others.
+        Responses of which none of the rows of an Omega_e has a value, while they have others; latents with a hierarchical prior
+        only.
     n_rows : ndarray of int, shape (K,)
         Rows that each of the K matrices Omega_e has.
     xx, zx, zz : ndarray, shapes (n_cells, q, q), (n_cells, r, q), (n_cells, r, r)
@@ -197,9 +198,10 @@ def build(specification: Specification, every_row: bool = False) -> Model:
         not layout.blocks.any(),
     )
     n_omega = 1 if common else specification.n_clusters
+    drawn = ~layout.latent | isinstance(priors.Omega_e, HierarchicalInverseWishart)
     return Model(
         problem,
-        _cells(rows, omega, _absent(observed, omega, n_omega, layout.latent), specification.n_clusters),
+        _cells(rows, omega, _absent(observed, omega, n_omega) & drawn, specification.n_clusters),
         _level2(specification),
         prior_1(specification),
         prior_2(specification),
@@ -226,10 +228,10 @@ def _only_patterns(observed: np.ndarray) -> Statistics:
     )
 
 
-def _absent(observed: np.ndarray, omega: np.ndarray, n_omega: int, latent: np.ndarray) -> np.ndarray:
-    seen = np.zeros((n_omega, len(latent)), dtype=bool)
+def _absent(observed: np.ndarray, omega: np.ndarray, n_omega: int) -> np.ndarray:
+    seen = np.zeros((n_omega, observed.shape[1]), dtype=bool)
     np.logical_or.at(seen, omega, observed)
-    return ~seen & ~latent & seen.any(axis=1)[:, None]
+    return ~seen & seen.any(axis=1)[:, None]
 
 
 def _cells(rows: Rows, omega: np.ndarray, absent: np.ndarray, n_clusters: int) -> Cells:

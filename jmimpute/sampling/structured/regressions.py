@@ -100,15 +100,22 @@ def _unscaling(t_ll, prior):
     """M^-1 for latents: it gives each block of T_ll its known covariance, 1 on the diagonal and 0.5 off it."""
     out, first = np.zeros(t_ll.shape), 0
     for width in prior.width:
-        own = np.ascontiguousarray(t_ll[first : first + width, first : first + width])
-        cholesky_in_place(own)
-        known = np.full((width, width), 0.5)
-        for k in range(width):
-            known[k, k] = 1.0
-        factor(known)
-        out[first : first + width, first : first + width] = product(known, inverse_triangle(own))
-        first += width
+        end = first + width
+        out[first:end, first:end] = block_unscaling(t_ll[first:end, first:end])
+        first = end
     return out
+
+
+@kernel
+def block_unscaling(t):
+    """M^-1 for the latents of one response, from their block of T."""
+    own = t.copy()
+    cholesky_in_place(own)
+    known = np.full(own.shape, 0.5)
+    for k in range(own.shape[0]):
+        known[k, k] = 1.0
+    factor(known)
+    return product(known, inverse_triangle(own))
 
 
 @kernel

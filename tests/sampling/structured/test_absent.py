@@ -8,9 +8,10 @@ from scipy.stats import invwishart, norm
 
 import jmimpute as jm
 from jmimpute.graph.constrained_draws import draw_lkj
-from jmimpute.sampling.structured.absent import draw_rows_lkj, draw_rows_wishart
+from jmimpute.sampling.structured.absent import draw_rows_lkj, draw_rows_scaled, draw_rows_wishart
 from jmimpute.sampling.structured.arrays import build
-from jmimpute.specification.covariances import CLUSTER_SPECIFIC
+from jmimpute.sampling.structured.priors import prior_1
+from jmimpute.specification.covariances import CLUSTER_SPECIFIC, RANDOM
 
 pytestmark = pytest.mark.sampling
 
@@ -61,6 +62,33 @@ def test_redrawn_rows_of_an_lkj_matrix_leave_its_distribution_as_it_is(present, 
     assert_same(found, known)
 
 
+def scaled(matrix):
+    """K T K' and K for T of a binary response, a nominal one of three categories, and a continuous one."""
+    known = np.linalg.cholesky([[1.0, 0.5], [0.5, 1.0]])
+    unscaling = np.eye(4)
+    unscaling[0, 0] = matrix[0, 0] ** -0.5
+    unscaling[1:3, 1:3] = known @ np.linalg.inv(np.linalg.cholesky(matrix[1:3, 1:3]))
+    return unscaling @ matrix @ unscaling.T, unscaling
+
+
+@pytest.mark.parametrize(("present", "absent"), [([3], [0, 1, 2]), ([1, 2, 3], [0]), ([0, 3], [1, 2]), ([0, 1, 2], [3])])
+def test_redrawn_rows_of_latents_leave_the_distribution_of_matrix_and_scales_as_it_is(present, absent):
+    rng = np.random.default_rng(5)
+    data = problem().assign(b=lambda d: d["y"] > 0, n=lambda d: np.where(d["s"] > 0, "u", np.where(d["y"] > 0, "v", "w")))
+    model = jm.JointModel("b + n + y ~ 1 + (1 | g)", data, covariance=RANDOM, families={"n": "nominal"})
+    prior = prior_1(model.specification)
+    known, found = invwishart.rvs(9.0, SCALE, size=(2, N), random_state=rng).reshape(2, N, 4, 4)
+    for k, matrix in enumerate(found):
+        omega, unscaling = scaled(matrix)
+        kept = omega.copy()
+        draw_rows_scaled(omega, unscaling, np.array(present), np.array(absent), 9.0, SCALE, prior, rng)
+        assert (omega[[0, 1, 2], [0, 1, 2]] == 1).all() and omega[1, 2] == omega[2, 1] == 0.5
+        np.testing.assert_allclose(omega[np.ix_(present, present)], kept[np.ix_(present, present)], rtol=1e-12)
+        scaling = np.linalg.inv(unscaling)
+        found[k] = scaling @ omega @ scaling.T
+    assert_same(found, known)
+
+
 def problem(absent_in=("a", "c")):
     """Three responses in eight clusters; t has no value in two of them."""
     rng = np.random.default_rng(3)
@@ -78,11 +106,18 @@ def test_absent_responses_are_found_where_a_cluster_has_none_of_their_values():
     np.testing.assert_array_equal(absent, expected)
     common = jm.JointModel("y + t + s ~ 1 + (1 | g)", problem())
     assert not build(common.specification).cells.absent.any()
+    binary = problem().assign(t=lambda d: (d["t"] > 0).where(d["t"].notna()))
+    for covariance, n_absent in [(RANDOM, 2), (CLUSTER_SPECIFIC, 0)]:
+        model = jm.JointModel("y + t + s ~ 1 + (1 | g)", binary, covariance=covariance, families={"t": "binary"})
+        assert build(model.specification).cells.absent.sum() == n_absent
 
 
-def test_matrices_of_clusters_without_a_response_mix_as_well_as_others():
+@pytest.mark.parametrize(("covariance", "binary"), [(CLUSTER_SPECIFIC, False), (RANDOM, True)])
+def test_matrices_of_clusters_without_a_response_mix_as_well_as_others(covariance, binary):
     """Their correlations with an absent response are free draws of the prior; given its residuals they would hardly move."""
-    model = jm.JointModel("y + t + s ~ 1 + (1 | g)", problem(), covariance=CLUSTER_SPECIFIC)
+    data = problem().assign(t=lambda d: (d["t"] > 0).where(d["t"].notna())) if binary else problem()
+    families = {"t": "binary"} if binary else {}
+    model = jm.JointModel("y + t + s ~ 1 + (1 | g)", data, covariance=covariance, families=families)
     omega = model.fit(draws=1000, chains=2, cores=1, random_seed=4, progressbar=False).posterior["Omega_e"]
     first = omega.sel(cluster="a", response="t").to_numpy()  # (chain, draw, response)
     others = [k for k, name in enumerate(omega["response"].to_numpy()) if name != "t"]

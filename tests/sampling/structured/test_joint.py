@@ -25,6 +25,8 @@ MODELS = {
     "level 2, nominal and ordinal": ("y ~ 1 + (1 | g)", ["N ~ 1", "O ~ X"], COMMON, WISHART, LKJ, 16, 8),
     "random, two absent": ("s + y + t ~ 1 + (1 | g)", [], RANDOM, RELATIVE, WISHART, 16, 4, "st"),
     "random as in jomo, binary, absent": ("b + y + t ~ 1 + (1 | g)", [], RANDOM, ABSOLUTE, WISHART, 12, 4, "t"),
+    "random, binary and nominal absent": ("b + n + y ~ 1 + (1 | g)", [], RANDOM, RELATIVE, WISHART, 16, 4, "bn"),
+    "random as in jomo, ordinal and continuous absent": ("b + o + y ~ 1 + (1 | g)", [], RANDOM, ABSOLUTE, WISHART, 12, 4, "oy"),
     "log sds, absent": ("y + t ~ 1 + (1 | g)", [], RANDOM, LOG_SD, WISHART, 12, 4, "t"),
     "cluster-specific, absent": ("y + t ~ 1 + (1 | g)", [], CLUSTER_SPECIFIC, WISHART, WISHART, 12, 4, "t"),
     "cluster-specific, binary, absent": ("b + y + t ~ 1 + (1 | g)", [], CLUSTER_SPECIFIC, LKJ, WISHART, 12, 4, "y"),
