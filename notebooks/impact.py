@@ -80,9 +80,9 @@ for name, fit in fits.items():
     print(f"{name}: {str(fit.diagnostics()).splitlines()[0]}\n")
 
 # %% [markdown]
-# Correlations of a study that lacks one of the two variables are known from the other studies only, and wander far. Results of a model that
-# has not converged are here to be looked at, not to be reported. Whether what is imputed has settled is another question, of means and
-# shares of the completed data over the draws:
+# How much the matrices of studies differ, the parameter `a`, is hard to learn from fifteen studies and from categories. Results of a model
+# that has not converged are here to be looked at, not to be reported. Whether what is imputed has settled is another question, of means
+# and shares of the completed data over the draws:
 
 # %%
 imputed = fits["of each study"].imputed_diagnostics(draws=1000, progressbar=False)

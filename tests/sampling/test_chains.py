@@ -122,6 +122,7 @@ def test_relabelled_clusters_change_the_posterior_by_rounding_only():
     assert a.to_numpy() == pytest.approx(b.to_numpy(), rel=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["pymc", "nutpie"])
 def test_other_samplers_see_the_same_posterior(sampler):
     joint = model("intercepts", 3, n_rows=200, n_clusters=20)

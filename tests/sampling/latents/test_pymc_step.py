@@ -297,6 +297,7 @@ def test_draws_do_not_depend_on_the_number_of_cores():
     assert len(np.unique(fits[0].posterior["beta"].to_numpy()[:, 0, 0, 0])) == 3
 
 
+@pytest.mark.slow
 def test_fits_agree_with_those_of_the_compiled_sampler():
     """False alarm with a probability of about 4e-4: at most 52 differences, 4.5 standard errors."""
     joint = joint_model()

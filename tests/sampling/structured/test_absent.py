@@ -112,14 +112,17 @@ def test_absent_responses_are_found_where_a_cluster_has_none_of_their_values():
         assert build(model.specification).cells.absent.sum() == n_absent
 
 
-@pytest.mark.parametrize(("covariance", "binary"), [(CLUSTER_SPECIFIC, False), (RANDOM, True)])
-def test_matrices_of_clusters_without_a_response_mix_as_well_as_others(covariance, binary):
+@pytest.mark.filterwarnings("ignore::jmimpute.errors.ConvergenceWarning")  # 1000 draws are few for latents alone
+@pytest.mark.parametrize(("covariance", "binary", "least"), [(CLUSTER_SPECIFIC, False, 500), (RANDOM, True, 200)])
+def test_matrices_of_clusters_without_a_response_mix_as_well_as_others(covariance, binary, least):
     """Their correlations with an absent response are free draws of the prior; given its residuals they would hardly move."""
-    data = problem().assign(t=lambda d: (d["t"] > 0).where(d["t"].notna())) if binary else problem()
-    families = {"t": "binary"} if binary else {}
+    data, families = problem(), {}
+    if binary:
+        data[["y", "t", "s"]] = (data[["y", "t", "s"]] > 0).astype(float).where(data[["y", "t", "s"]].notna())
+        families = dict.fromkeys("yts", "binary")
     model = jm.JointModel("y + t + s ~ 1 + (1 | g)", data, covariance=covariance, families=families)
     omega = model.fit(draws=1000, chains=2, cores=1, random_seed=4, progressbar=False).posterior["Omega_e"]
     first = omega.sel(cluster="a", response="t").to_numpy()  # (chain, draw, response)
     others = [k for k, name in enumerate(omega["response"].to_numpy()) if name != "t"]
     for k in others:
-        assert az.ess(first[:, :, k]) > 500
+        assert az.ess(first[:, :, k]) > least
