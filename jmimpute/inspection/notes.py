@@ -54,6 +54,7 @@ def notes_on_values(frame: pd.DataFrame, variables: pd.DataFrame, cluster: str |
 
 def _codes(values: pd.Series) -> list[tuple[float, int]]:
     """Values of `CODES` that a wide gap parts from all others, and how often they occur."""
+    values = values[np.isfinite(values)]
     low, middle, high = values.quantile([0.25, 0.5, 0.75], interpolation="nearest")
     counts = values.value_counts().sort_index()
     distinct = counts.index.to_numpy()

@@ -254,6 +254,7 @@ def test_codes_of_missing_values_are_noted():
         "grade: 9 in 2 row(s), far from all other values: empty these cells if this means missing.",
         "size: numbers, but for 'n/a': empty these cells if this means missing.",
     ), "neither identifiers nor what lies among the others"
+    assert "infinite" in inspect(pd.DataFrame({"y": [np.inf] * 3 + [1.0]})).notes[0]
     site = pd.DataFrame({"site": np.where(np.arange(100) < 10, 999, np.arange(100) % 5), "y": score[::-1] ** 0})
     assert inspect(site, cluster="site").notes == ("y: constant, every observed value is 1.0.",)
 
