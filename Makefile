@@ -13,7 +13,7 @@ demo: $(ENV)  ## impute the shipped data, pool an analysis, draw a picture; resu
 	$(BIN)/jmimpute demo --out demo
 
 test: lint  ## what CI runs: minutes
-	$(BIN)/pytest -n auto --dist loadgroup -m "not slow" --durations=30
+	$(BIN)/pytest -n auto -m "not slow" --durations=30
 
 test-fast: $(ENV)  ## no sampling: seconds
 	$(BIN)/pytest -q -n auto -m "not slow and not sampling"

@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
 BESIDE = TESTS.parents[1] / "shared" / "data"
@@ -35,26 +37,31 @@ if BESIDE.is_dir():
     os.environ.setdefault("JMIMPUTE_DATA", str(BESIDE))
 
 
-def group(item: pytest.Item) -> str | None:
+def group(nodeid: str) -> str | None:
     """The group of a test."""
-    name = item.nodeid.removeprefix("tests/")
+    name = nodeid.removeprefix("tests/")
     return next((group for group, beginnings in GROUPS.items() if name.startswith(beginnings)), None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell `--dist loadgroup` which tests belong together, and begin with what takes longest.
+class Grouped(LoadScopeScheduling):
+    """Tests of one group go to one process, others wherever there is time; xdist's own groups are lost on pytest 9.2."""
 
-    What the first group compiles serves other tests too, so that those that need no sampler come next.
-    """
-    groups = {item: group(item) for item in items}
-    for item, own in groups.items():
-        if own:
-            item.add_marker(pytest.mark.xdist_group(own))
-    ranks = {own: rank for rank, own in enumerate(GROUPS)}
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid) or nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
+    """Have xdist distribute tests by group."""
+    return Grouped(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; what it compiles serves other tests too, so that those without a sampler come next."""
+    ranks = {own: 2 * rank for rank, own in enumerate(GROUPS)}
 
     def rank(item: pytest.Item) -> int:
-        if own := groups[item]:
-            return 2 * ranks[own]
+        if own := group(item.nodeid):
+            return ranks[own]
         return 1 if item.get_closest_marker("sampling") is None else 2 * len(GROUPS)
 
     items.sort(key=rank)
