@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 FILES = {path.stem: path for path in sorted(ROOT.glob("models/*.toml"))}
 SHORT = ["--draws", "50", "--tune", "100", "--chains", "2", "-m", "2"]
 #: Models of which a short run is short, and which are of different kinds; the others run with the slow tests only.
-QUICK = {"exam_level2", "jsp", "obesity_like", "popmis", "survey_single_level"}
+QUICK = {"exam_level2", "obesity_like", "survey_single_level"}
 #: Models whose short runs are reported. In full all are.
 REPORTED = {"survey_single_level"}
 PARTS = ("Data", "Question", "Model", "Look at")

@@ -120,6 +120,7 @@ def test_a_single_unusual_cluster_is_seen():
 
 
 @pytest.mark.sampling
+@pytest.mark.slow  # one more variant of the sampler is compiled
 def test_categories_and_level_2_responses_are_compared():
     check = test_latent_runs.fitted().check(progressbar=False)
     rows = check.table[(check.table["by"] == "variable") & (check.table["statistic"] == "share")]

@@ -19,7 +19,7 @@ from jmimpute.sampling import gibbs
 from jmimpute.sampling.gibbs_covariances import draw_constrained
 from tests.problems import model
 
-pytestmark = pytest.mark.sampling
+pytestmark = [pytest.mark.sampling, pytest.mark.slow]  # a sampler for comparison only, that takes long to compile
 
 
 def limit(n):
